@@ -1,0 +1,116 @@
+"""Every error that crosses a layer, and what each asks of the reader.
+
+An error of a store says three things: which store, whether the call may have taken effect
+(``OutcomeUnknown``) or surely has not (``StoreDown``), and whether it counts against the store's
+breaker (``trips``). Adapters raise these ``from`` the library's own exception; no other layer ever
+sees a foreign one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SeckillError(Exception):
+    """Base of all errors of this project; its text is meant for an operator."""
+
+    exit_code = 1
+    """What the command line exits with when this error ends the program."""
+
+
+class UsageError(SeckillError):
+    """The command was called in a way that it can't serve; the text says what to call instead."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in a configuration file: where it stands, and what and how to mend it."""
+
+    file: str
+    line: int
+    column: int
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
+
+
+class ConfigurationError(SeckillError):
+    """The configuration can't be used; carries every problem found, in the order of the file."""
+
+    exit_code = 78  # EX_CONFIG of sysexits.h
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StoreError(SeckillError):
+    """A store (ledger, broker, database, storefront) did not do what it was asked."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+    trips = True
+    """Whether this counts as a failure of the store. A refusal by a healthy store does not."""
+
+    def __init__(self, store: str, what: str) -> None:
+        self.store = store
+        self.what = what
+        super().__init__(f"{store}: {what}")
+
+
+class StoreDown(StoreError):
+    """The store could not be reached, or broke off before the call was sent: nothing was changed."""
+
+
+class OutcomeUnknown(StoreError):
+    """The call was sent and no answer came: it may or may not have taken effect. Ask again by id."""
+
+
+class BreakerOpen(StoreError):
+    """The store failed too often a moment ago, so it is left alone; nothing was sent."""
+
+    trips = False
+
+    def __init__(self, store: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(store, f"breaker open, next trial in {retry_after:.1f} s")
+
+
+class DeadlinePassed(StoreError):
+    """The request's time was over before this call could be sent: nothing was changed."""
+
+    trips = False
+
+
+class TooBusy(StoreError):
+    """A bounded queue in this process is full: nothing was sent. It says nothing about the store."""
+
+    trips = False
+
+
+class LedgerUntrusted(StoreError):
+    """The ledger answered, but what it holds can't be trusted (missing or wrong-typed key, other epoch)."""
+
+    trips = False
+
+
+class Unroutable(StoreError):
+    """The broker has no queue for this message. The order stays in the outbox; check the binding."""
+
+
+class QueueFull(StoreError):
+    """The broker refused the message (``reject-publish``, nack). The order stays in the outbox."""
+
+
+class BadMessage(SeckillError):
+    """A message that this version can't read (corrupt, or of a later schema). It is parked, never dropped."""
+
+
+class Unwritable(StoreError):
+    """The database refused these rows for what they hold (a constraint, a type), not for how it feels."""
+
+    trips = False

@@ -1,0 +1,173 @@
+"""What the gate and the workers ask of the stores. ``adapters/`` implements these; one contract suite holds them.
+
+Every method may raise a ``StoreError``: ``StoreDown`` (surely not done), ``OutcomeUnknown`` (perhaps
+done; every method is safe to call again with the same arguments), ``LedgerUntrusted``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from seckill_sidecar.clock import Deadline
+from seckill_sidecar.model import (
+    Decision,
+    Event,
+    Item,
+    ItemView,
+    Order,
+    OutboxEntry,
+    Purchase,
+    Settled,
+    State,
+)
+
+
+class Ledger(Protocol):
+    """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
+
+    def reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
+        """Decide one purchase and, if accepted, deduct, hold and record it, in one step."""
+
+    def settle(self, order_id: str, state: State, reason: str, deadline: Deadline) -> Settled:
+        """Move an order from ``held`` to ``state``; units of a cancelled or expired one go back on sale."""
+
+    def seal(self, order_id: str, deadline: Deadline) -> Order | None:
+        """The order if it exists; else make sure that this id can never become one, and return None.
+
+        The truthful end of an unknown outcome: a ``reserve`` that is still on its way finds the seal.
+        """
+
+    def order(self, order_id: str, deadline: Deadline) -> Order | None:
+        """The order as it stands, or None."""
+
+    def handed_off(self, item: str, outbox_ids: Sequence[str], deadline: Deadline) -> None:
+        """Remove these entries from the outbox: the broker has confirmed them (or the database has them)."""
+
+    def outbox(self, item: str, min_age: float, limit: int, deadline: Deadline) -> list[OutboxEntry]:
+        """The oldest entries that have lain for ``min_age`` seconds or more, at most ``limit``."""
+
+    def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
+        """Ids of holds whose time is over, at most ``limit``."""
+
+    def load(self, item: Item, deadline: Deadline, replaces: int | None = None) -> ItemView:
+        """Put an item into the ledger. With orders there already, only if ``replaces`` names their epoch."""
+
+    def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:
+        """Put more units on sale."""
+
+    def switch(self, sku: str, status: str, deadline: Deadline) -> ItemView:
+        """Open, close or pause an item by hand (``open``, ``closed``, ``paused``)."""
+
+    def item(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """The item as it stands, or None."""
+
+    def items(self, deadline: Deadline) -> list[str]:
+        """SKUs of all loaded items, sorted."""
+
+    def orders(self, sku: str) -> Iterator[Order]:
+        """All orders of an item, in no order, streamed."""
+
+    def check(self, deadline: Deadline) -> list[str]:
+        """What makes this server unfit to hold stock (eviction, version); empty if it is fit."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
+class Broker(Protocol):
+    """Where accepted orders are handed off to."""
+
+    def publish(self, message_id: str, body: bytes, deadline: Deadline, traceparent: str = "") -> None:
+        """Return once the broker has confirmed the message as routed and stored."""
+
+    def close(self) -> None:
+        """Finish what is under way, within a bound, and disconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message received from the orders queue and not yet acknowledged."""
+
+    tag: int
+    body: bytes
+    message_id: str = ""
+    redelivered: bool = False
+    traceparent: str = ""
+
+
+class Consumer(Protocol):
+    """The receiving side of the broker; used by one thread."""
+
+    def receive(self, most: int, linger: float) -> list[Delivery]:
+        """Up to ``most`` deliveries: waits up to ``linger`` seconds for the first and as long for the rest."""
+
+    def ack(self, deliveries: Iterable[Delivery]) -> None:
+        """They are in the database (or parked there)."""
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        """To the parked queue, by the dead-letter exchange."""
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """Back to the queue, untouched."""
+
+    def close(self) -> None:
+        """Give unacknowledged deliveries back and disconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one ``write`` did."""
+
+    changed: int
+    """Events that changed a row."""
+    repeated: int
+    """Events that were known already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that the writer could not write, with its reason."""
+
+    message_id: str
+    reason: str
+    body: bytes
+    at_ms: int
+
+
+class OrdersDb(Protocol):
+    """The orders database. One ``write`` is one transaction."""
+
+    def migrate(self) -> list[str]:
+        """Apply what is missing of the numbered schema files, under a lock; return their names."""
+
+    def write(self, events: Sequence[Event]) -> Written:
+        """Write a batch in one transaction; raises ``Unwritable`` if a row is at fault, and then changes nothing."""
+
+    def park(self, parked: Parked) -> None:
+        """Keep a message that can't be written, with its reason."""
+
+    def order(self, order_id: str) -> Order | None:
+        """The order as the database has it, or None."""
+
+    def orders(self, item: str) -> Iterator[Order]:
+        """All orders of an item, streamed."""
+
+    def parked(self) -> Iterator[Parked]:
+        """All parked messages, oldest first."""
+
+    def close(self) -> None:
+        """Give the connections back."""
+
+
+class Breaker(Protocol):
+    """Guards calls to one store."""
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open`` or ``half-open``."""
+
+    def calling(self) -> AbstractContextManager[None]:
+        """Run the body as one guarded call; raises ``BreakerOpen`` instead if the store is left alone."""

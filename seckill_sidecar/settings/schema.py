@@ -1,0 +1,314 @@
+"""The settings, one frozen record a section, with defaults. The YAML has the same names.
+
+A field's ``description`` is what ``config schema`` and the shipped ``conf/seckill.yaml`` say of it.
+Durations are seconds, sizes bytes, moments milliseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Size
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, strict, and no key that it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+# -- where a value of a request comes from ---------------------------------------------------------
+
+
+class Source(Section):
+    """Where one value of a request comes from: exactly one of these keys."""
+
+    path: str | None = Field(None, description="a {name} of the route's path template")
+    query: str | None = Field(None, description="a field of the query string")
+    form: str | None = Field(None, description="a field of an application/x-www-form-urlencoded or multipart body")
+    json_: str | None = Field(None, alias="json", description="a dotted path into a JSON body, for example cart.0.sku")
+    header: str | None = Field(None, description="a request header")
+    cookie: str | None = Field(None, description="a cookie")
+    environ: str | None = Field(
+        None, description="a WSGI environ key, for the middleware only, for example REMOTE_USER"
+    )
+
+    @property
+    def kind(self) -> str:
+        """Which of the keys is set, by its YAML name."""
+        return next(name for name, value in self._given() if value is not None)
+
+    @property
+    def name(self) -> str:
+        """The value of the key that is set."""
+        return next(value for _, value in self._given() if value is not None)
+
+    def _given(self) -> list[tuple[str, str | None]]:
+        return [
+            ("path", self.path),
+            ("query", self.query),
+            ("form", self.form),
+            ("json", self.json_),
+            ("header", self.header),
+            ("cookie", self.cookie),
+            ("environ", self.environ),
+        ]
+
+
+class QuantitySource(Source):
+    """Where the quantity comes from, and what it is if the request names none."""
+
+    default: Annotated[int, Field(ge=1, le=9999)] | None = Field(
+        None, description="quantity if the request has no such field; without it the field is required"
+    )
+
+
+class BuyerSource(Source):
+    """Where the buyer comes from, and why that can be believed."""
+
+    trust: Literal["proxy", "signed", "server", "client"] = Field(
+        description="proxy: a header that nginx sets and overwrites, believed from trusted_proxies only; "
+        "signed: a token of ours (`seckill-sidecar token`); server: set by the WSGI server (environ); "
+        "client: whatever the client says, for tests only"
+    )
+
+
+# -- stores ----------------------------------------------------------------------------------------
+
+
+class Stores(Section):
+    """Which Redis, RabbitMQ, database and storefront to use."""
+
+    redis: str = Field("embedded", description="redis://, rediss://, unix:// URL, or embedded (a bundled Valkey)")
+    broker: str = Field(
+        "none", description="amqp:// or amqps:// URL, or none (the relay writes the outbox to the database)"
+    )
+    database: str = Field("sqlite:///seckill.db", description="mysql://user:password@host:port/name, or sqlite:///file")
+    storefront: str | None = Field(None, description="http:// URL of the legacy site (or unix:/path), for the sidecar")
+    embedded_dir: str = Field("var/embedded", description="where the bundled Valkey keeps its data and socket")
+
+
+class LedgerSettings(Section):
+    """How the ledger is kept."""
+
+    prefix: str = Field("seckill", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="first part of every key name")
+    connections: int = Field(4, ge=1, le=64, description="connections a process, at most")
+    batch: int = Field(64, ge=1, le=1000, description="calls that travel in one pipeline, at most")
+    outbox: int = Field(
+        1_000_000, ge=1, description="events that may wait for the broker, per item; beyond it the item refuses"
+    )
+    idempotency: Duration = Field(86400.0, description="how long an idempotency key stays bound to its purchase")
+
+
+class BrokerSettings(Section):
+    """What the program declares in RabbitMQ, and how much may be under way."""
+
+    exchange: str = Field("seckill", description="direct exchange that orders are published to")
+    queue: str = Field("seckill.orders", description="queue that the writer consumes")
+    parked: str = Field(
+        "seckill.parked", description="queue for messages that can't be processed (and its exchange's name)"
+    )
+    quorum: bool = Field(False, description="use quorum queues (a cluster of three or more brokers)")
+    max_length: int = Field(
+        1_000_000, ge=1, description="messages that may wait in the orders queue; more are refused, none dropped"
+    )
+    in_flight: int = Field(512, ge=1, le=10_000, description="unconfirmed messages a process, at most")
+    heartbeat: Duration = Field(20.0, description="AMQP heartbeat")
+
+
+class WriterSettings(Section):
+    """How orders are written, and the legacy tables written along with them."""
+
+    batch: int = Field(500, ge=1, le=10_000, description="orders in one transaction, at most")
+    linger: Duration = Field(0.05, description="how long to wait for a batch to fill")
+    retry: Duration = Field(1.0, description="first wait after the database failed; doubles up to 30 s")
+    on_accepted: tuple[str, ...] = Field(
+        (), description="SQL run with each new order, in the same transaction, with :order_id and the like"
+    )
+    on_paid: tuple[str, ...] = Field((), description="SQL run when an order is paid")
+    on_cancelled: tuple[str, ...] = Field((), description="SQL run when an order is cancelled")
+    on_expired: tuple[str, ...] = Field((), description="SQL run when a hold expires unpaid")
+
+
+class RelaySettings(Section):
+    """How outbox leftovers are delivered and holds expired."""
+
+    every: Duration = Field(0.5, description="pause between two rounds when there is nothing to do")
+    after: Duration = Field(2.0, description="age at which an event counts as left over by its gate")
+    batch: int = Field(500, ge=1, le=10_000, description="events or holds taken at once")
+
+
+class StorefrontSettings(Section):
+    """How the sidecar reaches the legacy site."""
+
+    connections: int = Field(64, ge=1, le=10_000, description="connections a process, at most")
+    idle: Duration = Field(5.0, description="how long an idle connection is kept; less than the site's own keep-alive")
+
+
+# -- time, failure ---------------------------------------------------------------------------------
+
+
+class Timeouts(Section):
+    """Bounds on every wait."""
+
+    request: Duration = Field(3.0, description="in which a purchase gets its verdict, all stores together")
+    ledger: Duration = Field(0.5, description="one call to Redis")
+    broker: Duration = Field(1.0, description="one confirm of RabbitMQ")
+    database: Duration = Field(10.0, description="one statement or commit")
+    connect: Duration = Field(1.0, description="opening a connection to any store")
+    storefront: Duration = Field(30.0, description="the legacy site's first byte, and each pause after it")
+
+
+class BreakerSettings(Section):
+    """When a store is left alone: failures ≥ ratio of the calls in the window, with at least `minimum` calls."""
+
+    window: Duration = Field(10.0, description="how far back calls count")
+    minimum: int = Field(10, ge=1, description="calls in the window before it may open")
+    ratio: float = Field(0.5, gt=0, le=1, description="share of failures that opens it")
+    wait: Duration = Field(2.0, description="how long it stays open before one trial call")
+
+
+class Breakers(Section):
+    """One breaker a store."""
+
+    ledger: BreakerSettings = BreakerSettings()
+    broker: BreakerSettings = BreakerSettings()
+    database: BreakerSettings = BreakerSettings()
+    storefront: BreakerSettings = BreakerSettings()
+
+
+class Fallbacks(Section):
+    """What happens when a store is down."""
+
+    on_ledger_down: Literal["refuse", "storefront"] = Field(
+        "refuse", description="refuse: 503 with Retry-After; storefront: let the legacy site sell by itself"
+    )
+    on_broker_down: Literal["keep", "refuse"] = Field(
+        "keep",
+        description="keep: the order stands in the outbox, the relay delivers it; refuse: give the units back, 503",
+    )
+    on_storefront_down: Literal["keep", "release"] = Field(
+        "keep", description="keep: the order stands, the buyer gets our own answer; release: give the units back, 503"
+    )
+
+
+# -- who, how much ---------------------------------------------------------------------------------
+
+
+class Key(Section):
+    """One secret that signs tokens and requests to the storefront."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,16}$", description="name of the key, sent along with what it signs")
+    secret: SecretStr = Field(min_length=16, description="${ENVIRONMENT_VARIABLE} or file:/path, 16 characters or more")
+
+
+class Identity(Section):
+    """Who is buying, and what is believed about a request's origin."""
+
+    buyer: BuyerSource | None = Field(None, description="where the buyer comes from, unless a route says otherwise")
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128", "unix"),
+        description="peers whose headers are believed: networks, or unix for any UNIX socket",
+    )
+    address_header: str = Field(
+        "X-Real-IP", description="header in which a trusted proxy passes the client's address on"
+    )
+
+
+class Limits(Section):
+    """Bounds on requests."""
+
+    buyer: RateLimit = Field(None, description="purchases of one buyer on one item, for example 2/s burst 5, or off")
+    address: RateLimit = Field(None, description="purchases from one client address on one item, or off")
+    in_flight: int = Field(500, ge=1, description="purchases at the same moment, a process; more get 503 at once")
+    body: Size = Field(65536, ge=1, description="body of a purchase request, at most")
+    remember_sold_out: float = Field(
+        1.0, ge=0, le=1, description="seconds for which a process remembers that an item was sold out"
+    )
+
+
+# -- routes, replies, items ------------------------------------------------------------------------
+
+
+class Route(Section):
+    """One kind of purchase request of the legacy site."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="name in logs and metrics")
+    methods: tuple[Literal["POST", "PUT", "PATCH", "GET", "DELETE"], ...] = Field(
+        ("POST",), min_length=1, description="HTTP methods"
+    )
+    path: str = Field(description="path template, for example /buy/{sku}")
+    host: str | None = Field(None, description="only for this Host")
+    query: dict[str, str] = Field({}, description="only with these query fields, for example {route: checkout/confirm}")
+    form: dict[str, str] = Field({}, description="only with these form fields")
+    item: Source | str = Field(description="where the SKU comes from, or a SKU that all requests of this route mean")
+    quantity: QuantitySource | Annotated[int, Field(ge=1, le=9999)] = Field(
+        1, description="where the quantity comes from, or a number"
+    )
+    buyer: BuyerSource | None = Field(None, description="where the buyer comes from; the identity section's by default")
+    idempotency: Source | None = Field(
+        Source(header="Idempotency-Key"), description="where the idempotency key comes from"
+    )
+    on_accept: Literal["storefront", "json", "page", "redirect"] = Field(
+        "storefront",
+        description="storefront: the request goes on to the legacy site, signed; json, page: our own answer; redirect: 303",
+    )
+    redirect_to: str | None = Field(
+        None, description="for redirect: a path on this site, for example /thanks?order={order}&token={token}"
+    )
+    hold: Duration | None = Field(None, description="how long an unpaid hold lives; the item's by default")
+
+
+class ItemSettings(Section):
+    """One item put on sale by the YAML (it can as well be loaded by command)."""
+
+    sku: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="the item's SKU")
+    total: int = Field(ge=0, le=100_000_000, description="units on sale")
+    opens_at: Moment = Field(0, description="from when it sells; without it at once", validate_default=False)
+    closes_at: Moment = Field(0, description="from when it no longer sells; without it never", validate_default=False)
+    per_buyer: int = Field(1, ge=1, le=9999, description="units one buyer may have")
+    hold: Duration = Field(900.0, description="how long an unpaid hold lives")
+
+
+class Serve(Section):
+    """The sidecar process."""
+
+    listen: str = Field("127.0.0.1:8600", description="address:port or unix:/path that nginx passes purchases to")
+    workers: int = Field(2, ge=1, le=256, description="gunicorn workers; one a core")
+    prefix: str = Field(
+        "/seckill/", pattern=r"^/([A-Za-z0-9._-]+/)+$", description="where the sidecar's own addresses live"
+    )
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="auto: text on a terminal, JSON lines elsewhere"
+    )
+
+
+class Settings(Section):
+    """The whole configuration of one site."""
+
+    stores: Stores = Stores()
+    serve: Serve = Serve()
+    keys: tuple[Key, ...] = Field((), description="secrets; the first signs, all verify")
+    identity: Identity = Identity()
+    routes: tuple[Route, ...] = Field((), description="purchase requests; the first that matches decides")
+    items: tuple[ItemSettings, ...] = Field(
+        (), description="items to load at start, if the ledger has none of that SKU yet"
+    )
+    limits: Limits = Limits()
+    fallbacks: Fallbacks = Fallbacks()
+    timeouts: Timeouts = Timeouts()
+    breakers: Breakers = Breakers()
+    ledger: LedgerSettings = LedgerSettings()
+    broker: BrokerSettings = BrokerSettings()
+    writer: WriterSettings = WriterSettings()
+    relay: RelaySettings = RelaySettings()
+    storefront: StorefrontSettings = StorefrontSettings()
+    log: Log = Log()
