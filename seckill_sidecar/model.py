@@ -226,7 +226,7 @@ def _order(fields: dict[str, Any]) -> Order:
 
 def _kind(fields: dict[str, Any]) -> EventKind:
     try:
-        return EventKind(fields.get("event"))
+        return EventKind(str(fields.get("event")))
     except ValueError as error:
         raise BadMessage(f"unknown event {fields.get('event')!r}") from error
 
