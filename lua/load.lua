@@ -1,0 +1,96 @@
+#!lua
+-- Put an item on sale, add stock to it, or switch it: everything that an operator does to an item.
+--
+-- load refuses an item that has orders, unless it is told which epoch it replaces; then nothing may be
+-- held any more, and the old epoch's books are kept beside the new ones under its number.
+--
+-- KEYS[1] item    hash, see reserve.lua
+-- KEYS[2] buyers  hash
+-- KEYS[3] orders  hash
+-- KEYS[4] keys    hash
+-- KEYS[5] due     sorted set
+-- KEYS[6] outbox  stream
+--
+-- ARGV[1] action     load, add or switch
+-- ARGV[2] units      load: total; add: units to add; switch: empty
+-- ARGV[3] status     load, switch: open, closed or paused
+-- ARGV[4] opens_at   load: milliseconds since 1970, 0 for at once
+-- ARGV[5] closes_at  load: milliseconds since 1970, 0 for never
+-- ARGV[6] per_buyer  load: units a buyer may have
+-- ARGV[7] hold       load: milliseconds an unpaid hold lives
+-- ARGV[8] replaces   load: epoch that this replaces, or empty
+-- ARGV[9] epoch      load: the least epoch that the new item may have (what the database has seen, and one more)
+--
+-- Returns one of
+--   {'done', field, value, ...}   the item as it now stands
+--   {'has_orders', epoch}         load: there are orders of that epoch; say that you replace it
+--   {'has_holds', epoch, units}   load: units of that epoch are still held
+--   {'unknown_item'}              add, switch: no such item
+--   {'unavailable', reason}       the ledger can't be trusted here; nothing was changed
+
+local function whole(value)
+  return value and string.match(value, '^%d+$') and tonumber(value)
+end
+
+local function archive(epoch)
+  for _, key in ipairs({KEYS[2], KEYS[3], KEYS[4]}) do
+    if redis.call('EXISTS', key) == 1 then
+      redis.call('RENAME', key, key .. ':' .. epoch)
+    end
+  end
+  redis.call('DEL', KEYS[5])
+end
+
+local function load(present)
+  local epoch, seq, held = 0, 0, 0
+  if present then
+    epoch = whole(redis.call('HGET', KEYS[1], 'epoch'))
+    seq = whole(redis.call('HGET', KEYS[1], 'seq'))
+    held = whole(redis.call('HGET', KEYS[1], 'held'))
+    if not (epoch and seq and held) then
+      return {'unavailable', 'the item key is damaged'}
+    end
+  elseif redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) > 0 then
+    return {'unavailable', 'there are orders of this item, but its own key is missing'}
+  end
+  redis.call('XLEN', KEYS[6])
+  if seq > 0 then
+    if tonumber(ARGV[8]) ~= epoch then
+      return {'has_orders', epoch}
+    end
+    if held > 0 then
+      return {'has_holds', epoch, held}
+    end
+    archive(epoch)
+  end
+  redis.call('HSET', KEYS[1], 'total', ARGV[2], 'free', ARGV[2], 'held', 0, 'paid', 0,
+    'status', ARGV[3], 'opens_at', ARGV[4], 'closes_at', ARGV[5], 'per_buyer', ARGV[6], 'hold', ARGV[7],
+    'epoch', math.max(epoch + 1, tonumber(ARGV[9])), 'seq', 0)
+end
+
+local function add()
+  if not (whole(redis.call('HGET', KEYS[1], 'total')) and whole(redis.call('HGET', KEYS[1], 'free'))) then
+    return {'unavailable', 'the item key is damaged'}
+  end
+  redis.call('HINCRBY', KEYS[1], 'total', ARGV[2])
+  redis.call('HINCRBY', KEYS[1], 'free', ARGV[2])
+end
+
+local present = redis.call('HLEN', KEYS[1]) > 0
+if ARGV[1] ~= 'load' and not present then
+  return {'unknown_item'}
+end
+local problem
+if ARGV[1] == 'load' then
+  problem = load(present)
+elseif ARGV[1] == 'add' then
+  problem = add()
+else
+  redis.call('HSET', KEYS[1], 'status', ARGV[3])
+end
+if problem then
+  return problem
+end
+local view = redis.call('HGETALL', KEYS[1])
+table.insert(view, 1, 'done')
+return view

@@ -1,0 +1,36 @@
+"""The ledger's adapter: the only folder that imports redis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seckill_sidecar.adapters.ledger.embedded import start_embedded
+from seckill_sidecar.adapters.ledger.keys import Keys
+from seckill_sidecar.adapters.ledger.line import Line
+from seckill_sidecar.adapters.ledger.redis_ledger import LedgerRules, RedisLedger, sku_of
+from seckill_sidecar.clock import Clock
+from seckill_sidecar.settings.schema import Settings
+
+__all__ = ["Keys", "LedgerRules", "Line", "RedisLedger", "connect_ledger", "sku_of"]
+
+
+def connect_ledger(settings: Settings, clock: Clock) -> RedisLedger:
+    """The ledger that the settings name. Connects at the first call; starts the bundled server if it is that."""
+    url = settings.stores.redis
+    if url == "embedded":
+        url = start_embedded(Path(settings.stores.embedded_dir))
+    line = Line(
+        url,
+        clock,
+        timeout=settings.timeouts.ledger,
+        connect_timeout=settings.timeouts.connect,
+        batch=settings.ledger.batch,
+        bound=2 * settings.limits.in_flight,
+    )
+    rules = LedgerRules(
+        buyer_rate=settings.limits.buyer,
+        address_rate=settings.limits.address,
+        outbox_bound=settings.ledger.outbox,
+        idempotency_seconds=settings.ledger.idempotency,
+    )
+    return RedisLedger(line, Keys(settings.ledger.prefix), rules, clock)

@@ -1,0 +1,264 @@
+"""The ledger in Redis or Valkey: items, holds, orders and the outbox, changed by Lua scripts only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seckill_sidecar.adapters.ledger import replies, scripts
+from seckill_sidecar.adapters.ledger.keys import Keys
+from seckill_sidecar.adapters.ledger.line import STORE, Line
+from seckill_sidecar.clock import Clock, Deadline
+from seckill_sidecar.errors import LedgerUntrusted, UsageError
+from seckill_sidecar.model import (
+    ORDER_ID,
+    Decision,
+    Item,
+    ItemView,
+    Order,
+    OutboxEntry,
+    Purchase,
+    Rate,
+    Settled,
+    State,
+    Verdict,
+)
+
+_LEAST_VERSION = (7, 0)
+_SCAN_COUNT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRules:
+    """What ``reserve`` is told besides the purchase."""
+
+    buyer_rate: Rate | None = None
+    address_rate: Rate | None = None
+    outbox_bound: int = 1_000_000
+    idempotency_seconds: float = 86_400.0
+
+    def rate_arguments(self) -> tuple[int, int, int, int]:
+        """Interval in microseconds and burst, of the buyer's and of the address's bucket."""
+        return (*_bucket(self.buyer_rate), *_bucket(self.address_rate))
+
+
+def _bucket(rate: Rate | None) -> tuple[int, int]:
+    return (0, 0) if rate is None else (max(1, round(rate.per * 1_000_000 / rate.count)), rate.burst)
+
+
+class RedisLedger:
+    """``ports.Ledger`` on one Redis."""
+
+    def __init__(self, line: Line, keys: Keys, rules: LedgerRules, clock: Clock, now_us: str = "") -> None:
+        """``now_us`` replaces the server's time in tests; production leaves it empty."""
+        self._line = line
+        self._keys = keys
+        self._rules = rules
+        self._clock = clock
+        self._rates = rules.rate_arguments()
+        self.now_us = now_us
+
+    # -- selling
+
+    def reserve(self, purchase: Purchase, deadline: Deadline, hold_ms: int | None = None) -> Decision:
+        """Decide one purchase; see reserve.lua. A key bound to another purchase is a conflict at once."""
+        if purchase.key is not None and not self._bind(purchase, deadline):
+            return Decision(Verdict.CONFLICT)
+        keys = [*self._item_keys(purchase.item, scripts.RESERVE.keys[:6])]
+        keys += [self._keys.rate_buyer(purchase), self._keys.rate_address(purchase)]
+        argv = (
+            purchase.order_id,
+            purchase.buyer,
+            purchase.quantity,
+            purchase.key or "",
+            purchase.item,
+            "" if hold_ms is None else hold_ms,
+            purchase.traceparent,
+            "",
+            self._rules.outbox_bound,
+            *self._rates,
+            self.now_us,
+        )
+        return replies.read_decision(purchase.item, self._line.run(scripts.RESERVE, keys, argv, deadline))
+
+    def _bind(self, purchase: Purchase, deadline: Deadline) -> bool:
+        """Bind the idempotency key to this purchase, across items; False if it is bound to another.
+
+        The item's own keys can't see a key used for another item: that is another slot of a Cluster. Binding
+        first is safe, since it says only what the key means, not that anything was sold.
+        """
+        seconds = max(1, int(self._rules.idempotency_seconds))
+        name, meaning = self._keys.binding(purchase), purchase.fingerprint
+        bound = self._line.ask("SET", name, meaning, "NX", "GET", "EX", seconds, deadline=deadline)
+        return bound is None or bound.decode() == meaning
+
+    # -- settling
+
+    def settle(self, order_id: str, state: State, reason: str, deadline: Deadline) -> Settled:
+        """Move an order from ``held`` to a final state; see settle.lua."""
+        return self._settle(order_id, state.value, reason, deadline)
+
+    def seal(self, order_id: str, deadline: Deadline) -> Order | None:
+        """The order, or None and the certainty that there will never be one of this id."""
+        return self._settle(order_id, replies.SEALED, "", deadline).order
+
+    def _settle(self, order_id: str, state: str, reason: str, deadline: Deadline) -> Settled:
+        sku = sku_of(order_id)
+        keys = self._item_keys(sku, scripts.SETTLE.keys)
+        reply = self._line.run(scripts.SETTLE, keys, (order_id, state, reason, sku, self.now_us), deadline)
+        _refuse_damage(reply)
+        return replies.read_settled(sku, order_id, reply)
+
+    def order(self, order_id: str, deadline: Deadline) -> Order | None:
+        """The order as it stands, or None (also for a sealed id)."""
+        sku = sku_of(order_id)
+        record = self._line.ask("HGET", self._keys.of(sku, "orders"), order_id, deadline=deadline)
+        if record is None or replies.is_sealed(record):
+            return None
+        epoch = self._line.ask("HGET", self._keys.of(sku, "item"), "epoch", deadline=deadline)
+        if epoch is None:
+            raise LedgerUntrusted(STORE, f"there are orders of {sku}, but its item key is missing")
+        return replies.read_order(sku, order_id.encode(), record, epoch)
+
+    def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
+        """Ids of holds whose time is over by the server's clock, the oldest first."""
+        now = self._server_ms(deadline)
+        found = self._line.ask(
+            "ZRANGEBYSCORE", self._keys.of(item, "due"), "-inf", now, "LIMIT", 0, limit, deadline=deadline
+        )
+        return [order_id.decode() for order_id in found]
+
+    # -- the outbox
+
+    def handed_off(self, item: str, outbox_ids: Sequence[str], deadline: Deadline) -> None:
+        """Remove entries that the broker confirmed or the database has. Repeating it does no harm."""
+        if outbox_ids:
+            self._line.ask("XDEL", self._keys.of(item, "outbox"), *outbox_ids, deadline=deadline)
+
+    def outbox(self, item: str, min_age: float, limit: int, deadline: Deadline) -> list[OutboxEntry]:
+        """The oldest entries of at least ``min_age`` seconds, at most ``limit``."""
+        youngest = max(0, self._server_ms(deadline) - int(min_age * 1000))
+        found = self._line.ask(
+            "XRANGE", self._keys.of(item, "outbox"), "-", youngest, "COUNT", limit, deadline=deadline
+        )
+        return [OutboxEntry(item, entry_id.decode(), fields[1]) for entry_id, fields in found]
+
+    # -- items
+
+    def load(self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1) -> ItemView:
+        """Put an item on sale under an epoch of at least ``epoch``; see load.lua. Raises UsageError."""
+        argv = (
+            "load",
+            item.total,
+            "open",
+            item.opens_at_ms,
+            item.closes_at_ms,
+            item.per_buyer,
+            item.hold_ms,
+            "" if replaces is None else replaces,
+            epoch,
+        )
+        view = self._change(item.sku, argv, deadline)
+        self._line.ask("SADD", self._keys.index, item.sku, deadline=deadline)
+        return view
+
+    def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:
+        """Put ``units`` more on sale."""
+        return self._change(sku, ("add", units, "", "", "", "", "", "", ""), deadline)
+
+    def switch(self, sku: str, status: str, deadline: Deadline) -> ItemView:
+        """Set the status by hand: ``open`` (within its window), ``closed`` or ``paused``."""
+        return self._change(sku, ("switch", "", status, "", "", "", "", "", ""), deadline)
+
+    def _change(self, sku: str, argv: Sequence[Any], deadline: Deadline) -> ItemView:
+        reply = self._line.run(scripts.LOAD, self._item_keys(sku, scripts.LOAD.keys), argv, deadline)
+        _refuse_damage(reply)
+        match [part.decode() if isinstance(part, bytes) else part for part in reply[:3]]:
+            case ["done", *_]:
+                return replies.read_item(sku, reply[1:])
+            case ["unknown_item"]:
+                raise UsageError(
+                    f"there is no item {sku} in the ledger; load it first: seckill-sidecar item load {sku}"
+                )
+            case ["has_orders", epoch]:
+                raise UsageError(f"{sku} has orders of epoch {epoch}; to start anew add --replaces {epoch}")
+            case ["has_holds", epoch, units]:
+                raise UsageError(
+                    f"{units} units of {sku} (epoch {epoch}) are still held; "
+                    f"close it and wait until they are paid or expire: seckill-sidecar item close {sku}"
+                )
+        raise LedgerUntrusted(STORE, f"load.lua answered {reply!r}")
+
+    def item(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """The item as it stands, or None if it was never loaded."""
+        flat = self._line.ask("HGETALL", self._keys.of(sku, "item"), deadline=deadline)
+        return replies.read_item(sku, flat) if flat else None
+
+    def items(self, deadline: Deadline) -> list[str]:
+        """SKUs of all items that were loaded, sorted."""
+        return sorted(sku.decode() for sku in self._line.ask("SMEMBERS", self._keys.index, deadline=deadline))
+
+    def orders(self, sku: str) -> Iterator[Order]:
+        """All orders of an item's present epoch, streamed in no order; an order may come twice (HSCAN)."""
+        view = self.item(sku, self._patient())
+        cursor = b"0"
+        while view is not None:
+            cursor, flat = self._line.ask(
+                "HSCAN", self._keys.of(sku, "orders"), cursor, "COUNT", _SCAN_COUNT, deadline=self._patient()
+            )
+            for order_id, record in zip(flat[::2], flat[1::2], strict=True):
+                if not replies.is_sealed(record):
+                    yield replies.read_order(sku, order_id, record, view.epoch)
+            if cursor == b"0":
+                return
+
+    # -- the server
+
+    def check(self, deadline: Deadline) -> list[str]:
+        """What makes this server unfit to hold stock, a sentence each."""
+        info = _parse_info(self._line.ask("INFO", deadline=deadline))
+        found = []
+        version = tuple(int(part) for part in info.get("redis_version", "0").split(".")[:2])
+        if version < _LEAST_VERSION:
+            found.append(f"Redis {info.get('redis_version')} is too old; 7.0 or later is needed (or Valkey)")
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy.startswith("allkeys-"):
+            found.append(f"maxmemory-policy {policy} can delete stock; set it to noeviction")
+        if info.get("role", "master") != "master":
+            found.append(f"this is a replica (role {info['role']}); name the master in stores.redis")
+        return found
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._line.close()
+
+    def _item_keys(self, sku: str, parts: Sequence[str]) -> list[str]:
+        return [self._keys.of(sku, part) for part in parts]
+
+    def _server_ms(self, deadline: Deadline) -> int:
+        if self.now_us:
+            return int(self.now_us) // 1000
+        seconds, microseconds = self._line.ask("TIME", deadline=deadline)
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def _patient(self) -> Deadline:
+        return Deadline.after(5.0, self._clock)
+
+
+def sku_of(order_id: str) -> str:
+    """The SKU that an order id names; raises UsageError if it is no order id."""
+    match = ORDER_ID.fullmatch(order_id)
+    if match is None:
+        raise UsageError(f"{order_id[:100]!r} is no order id; one looks like sneaker~01JD8Z5V0N3Q6W9X2Y4T7R1KGM")
+    return match[1]
+
+
+def _refuse_damage(reply: Sequence[Any]) -> None:
+    if reply[0] == b"unavailable":
+        raise LedgerUntrusted(STORE, reply[1].decode())
+
+
+def _parse_info(text: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in text.decode().splitlines() if ":" in line)
+    return {name: value.strip() for name, _, value in lines}

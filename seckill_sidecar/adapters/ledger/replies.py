@@ -1,0 +1,99 @@
+"""What the scripts return, read into records. Anything unforeseen is an untrusted ledger, never a guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from seckill_sidecar.errors import BadMessage, LedgerUntrusted
+from seckill_sidecar.model import Decision, Event, ItemView, Order, Settled, Settlement, State, Verdict
+
+SEALED = "sealed"
+
+
+def read_decision(sku: str, reply: Sequence[Any]) -> Decision:
+    """A ``Decision`` from what reserve.lua returned."""
+    try:
+        word, *rest = reply
+        verdict = Verdict(word.decode())
+        match verdict, rest:
+            case Verdict.ACCEPTED, [_, outbox_id, body]:
+                return Decision(verdict, order=Event.decode(body).order, outbox_id=outbox_id.decode(), body=body)
+            case Verdict.REPLAYED, [order_id, record, epoch]:
+                return Decision(verdict, order=read_order(sku, order_id, record, epoch))
+            case Verdict.SOLD_OUT, [left]:
+                return Decision(verdict, available=int(left))
+            case Verdict.LIMIT_REACHED, [_, _]:
+                return Decision(verdict)
+            case Verdict.NOT_OPEN, [milliseconds]:
+                return Decision(verdict, retry_after=int(milliseconds) / 1000)
+            case Verdict.RATE_LIMITED, [scope, milliseconds]:
+                return Decision(verdict, scope=scope.decode(), retry_after=int(milliseconds) / 1000)
+            case Verdict.UNAVAILABLE, [reason]:
+                return Decision(verdict, reason=reason.decode())
+            case ((Verdict.CLOSED | Verdict.UNKNOWN_ITEM | Verdict.CONFLICT), []):
+                return Decision(verdict)
+    except (ValueError, TypeError, AttributeError, BadMessage) as error:
+        raise LedgerUntrusted("ledger", f"reserve.lua answered {reply!r}: {error}") from error
+    raise LedgerUntrusted("ledger", f"reserve.lua answered {reply!r}")
+
+
+def read_settled(sku: str, order_id: str, reply: Sequence[Any]) -> Settled:
+    """A ``Settled`` from what settle.lua returned."""
+    try:
+        word, *rest = reply
+        match word.decode(), rest:
+            case "settled", [record, epoch, outbox_id, body]:
+                order = read_order(sku, order_id.encode(), record, epoch)
+                return Settled(Settlement.SETTLED, order, outbox_id.decode(), body)
+            case ("already" | "refused") as outcome, [record, epoch]:
+                return Settled(Settlement(outcome), read_order(sku, order_id.encode(), record, epoch))
+            case (("unknown_order" | "sealed"), []):
+                return Settled(Settlement.UNKNOWN_ORDER)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LedgerUntrusted("ledger", f"settle.lua answered {reply!r}: {error}") from error
+    raise LedgerUntrusted("ledger", f"settle.lua answered {reply!r}")
+
+
+def read_order(sku: str, order_id: bytes, record: bytes, epoch: Any) -> Order:
+    """An ``Order`` from its record in the orders hash; raises ValueError if it isn't one."""
+    fields = json.loads(record)
+    return Order(
+        id=order_id.decode(),
+        item=sku,
+        epoch=int(epoch),
+        seq=int(fields["seq"]),
+        buyer=str(fields["buyer"]),
+        quantity=int(fields["quantity"]),
+        state=State(fields["state"]),
+        accepted_at_ms=int(fields["at"]),
+        due_at_ms=int(fields["due"]),
+    )
+
+
+def is_sealed(record: bytes) -> bool:
+    """Whether this record only keeps an id from becoming an order."""
+    return bool(json.loads(record).get("state") == SEALED)
+
+
+def read_item(sku: str, flat: Sequence[Any]) -> ItemView:
+    """An ``ItemView`` from the field, value, field, value … of the item hash."""
+    fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    try:
+        return ItemView(
+            sku=sku,
+            total=int(fields["total"]),
+            free=int(fields["free"]),
+            held=int(fields["held"]),
+            paid=int(fields["paid"]),
+            opens_at_ms=int(fields["opens_at"]),
+            closes_at_ms=int(fields["closes_at"]),
+            per_buyer=int(fields["per_buyer"]),
+            hold_ms=int(fields["hold"]),
+            epoch=int(fields["epoch"]),
+            seq=int(fields["seq"]),
+            status=fields["status"],
+        )
+    except (KeyError, ValueError) as error:
+        raise LedgerUntrusted("ledger", f"the item key of {sku} is damaged: {error!r}") from error

@@ -1,0 +1,46 @@
+"""The Lua scripts: their source, and the names of what each takes, in order.
+
+A test holds these names against the header of each ``.lua`` file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script as the server knows it."""
+
+    name: str
+    keys: tuple[str, ...]
+    argv: tuple[str, ...]
+    source: str
+    sha: str
+
+    @classmethod
+    def read(cls, name: str, keys: str, argv: str) -> Script:
+        source = (files("seckill_sidecar.lua") / f"{name}.lua").read_text(encoding="utf-8")
+        sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        return cls(name, tuple(keys.split()), tuple(argv.split()), source, sha)
+
+
+RESERVE = Script.read(
+    "reserve",
+    keys="item buyers orders keys due outbox rate_buyer rate_address",
+    argv="order_id buyer quantity key sku hold traceparent epoch outbox_bound "
+    "buyer_interval buyer_burst address_interval address_burst now",
+)
+SETTLE = Script.read(
+    "settle",
+    keys="item buyers orders due outbox",
+    argv="order_id state reason sku now",
+)
+LOAD = Script.read(
+    "load",
+    keys="item buyers orders keys due outbox",
+    argv="action units status opens_at closes_at per_buyer hold replaces epoch",
+)
+ALL = (RESERVE, SETTLE, LOAD)
