@@ -55,6 +55,8 @@ class StoreError(SeckillError):
     exit_code = 69  # EX_UNAVAILABLE
     trips = True
     """Whether this counts as a failure of the store. A refusal by a healthy store does not."""
+    evidence = True
+    """Whether this says anything about the store at all. A call that was never sent to it does not."""
 
     def __init__(self, store: str, what: str) -> None:
         self.store = store
@@ -74,6 +76,7 @@ class BreakerOpen(StoreError):
     """The store failed too often a moment ago, so it is left alone; nothing was sent."""
 
     trips = False
+    evidence = False
 
     def __init__(self, store: str, retry_after: float) -> None:
         self.retry_after = retry_after
@@ -84,12 +87,14 @@ class DeadlinePassed(StoreError):
     """The request's time was over before this call could be sent: nothing was changed."""
 
     trips = False
+    evidence = False
 
 
 class TooBusy(StoreError):
     """A bounded queue in this process is full: nothing was sent. It says nothing about the store."""
 
     trips = False
+    evidence = False
 
 
 class LedgerUntrusted(StoreError):

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from seckill_sidecar.adapters.ledger.gatherer import Call, Command, Gatherer
 from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError
+from seckill_sidecar.errors import DeadlinePassed, LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError
 
 STORE = "ledger"
 
@@ -74,7 +74,7 @@ class Line:
     def ask(self, *command: Any, deadline: Deadline) -> Any:
         """One command's answer, by the deadline and at most one timeout from now."""
         if deadline.passed():
-            raise StoreDown(STORE, "the request's time was over; nothing was sent")
+            raise DeadlinePassed(STORE, "the request's time was over; nothing was sent")
         bounded = Deadline.after(deadline.within(self._timeout), self._clock)
         return self._gatherer.submit(command, bounded)
 
