@@ -119,3 +119,17 @@ class Unwritable(StoreError):
     """The database refused these rows for what they hold (a constraint, a type), not for how it feels."""
 
     trips = False
+
+
+class OverTotal(Unwritable):
+    """Held and paid units would exceed the item's total. Perhaps the event that frees units is still on its way;
+    an order that stays so was sold twice over."""
+
+
+class SchemaMismatch(StoreDown):
+    """The database and this program (or a statement of the configuration) don't fit together: a table, a column or a
+    privilege is missing, or the schema is of another version. No order is at fault, so none is parked: mend what the
+    text names, and the waiting ones are written."""
+
+    exit_code = 78  # EX_CONFIG of sysexits.h
+    trips = False
