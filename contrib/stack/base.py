@@ -116,7 +116,7 @@ class Server(ABC):
 
     def resume(self) -> None:
         """SIGCONT to all its processes."""
-        guard.signal_all(signal.SIGCONT, self._processes())
+        guard.signal_all(signal.SIGCONT, self.processes())
 
     def restart(self) -> None:
         """Stop it and start it again, on the same port and with the same data."""
@@ -135,6 +135,14 @@ class Server(ABC):
             return
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self) -> list[int]:
+        """Ids of all its processes, those that detached themselves too."""
+        return list(guard.descendants(self._guard.pid)) if self._guard is not None and self.running else []
+
+    def log_tail(self) -> str:
+        """The last of what it wrote."""
+        return self.log.read_text(errors="replace")[-_LOG_TAIL:] if self.log.exists() else ""
 
     def __enter__(self) -> Self:
         try:
@@ -185,17 +193,10 @@ class Server(ABC):
         assert self._guard.stdin is not None
         self._guard.stdin.close()
 
-    def _processes(self) -> list[int]:
-        return list(guard.descendants(self._guard.pid)) if self._guard is not None and self.running else []
-
     def _all_stopped(self) -> bool:
-        pids = self._processes()
+        pids = self.processes()
         guard.signal_all(signal.SIGSTOP, pids)
         return all(state is None or state[0] in "TZ" for state in map(guard.status, pids))
-
-    def log_tail(self) -> str:
-        """The last of what it wrote."""
-        return self.log.read_text(errors="replace")[-_LOG_TAIL:] if self.log.exists() else ""
 
 
 def program(*candidates: str) -> str:
