@@ -1,0 +1,1 @@
+"""The demo: start everything, play a flash sale, and prove what became of every order."""

@@ -1,0 +1,13 @@
+"""``python contrib/demo``: play a flash sale and prove what became of every order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a folder, imported as a package
+
+from demo.main import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The programs of one site, run as their owner runs them: the shop, and the sidecar's processes by command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from stack import Server
+
+from demo.line import BrokenLine, Line
+from demo.site import Home
+from demo.trouble import DemoFailed
+
+CONTRIB = Path(__file__).resolve().parents[1]
+COMMAND = (sys.executable, "-m", "seckill_sidecar")
+MIGRATE_WITHIN_S = 60.0
+
+
+class Program(Server):
+    """One of the site's own programs; the site's configuration file is written before it starts."""
+
+    stops_within: ClassVar[float] = 45.0
+
+    def __init__(self, home: Home, no: int = 1) -> None:
+        super().__init__(home.folder / f"{self.name}-{no}")
+        self.home = home
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address[0]}:{self.address[1]}"
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"SECKILL_SECRET": self.home.secret.value}
+
+    def command(self) -> list[str]:
+        return [*COMMAND, self.name, "-c", str(self.home.config)]
+
+
+class OldShop(Program):
+    """The legacy shop."""
+
+    name = "shop"
+
+    def command(self) -> list[str]:
+        listen = f"{self.address[0]}:{self.address[1]}"
+        words = [str(CONTRIB / "shop"), "--listen", listen, "--data", str(self.folder), "--key", self.home.secret.key]
+        return [sys.executable, *words]
+
+    def answers(self) -> bool:
+        return _serves_a_page(self.address)
+
+
+class Sidecar(Program):
+    """``seckill-sidecar serve``: ready once a page of the shop comes through it."""
+
+    name = "serve"
+    starts_within: ClassVar[float] = 30.0
+
+    def answers(self) -> bool:
+        return _serves_a_page(self.address)
+
+
+class Relay(Program):
+    """``seckill-sidecar relay``."""
+
+    name = "relay"
+
+    def answers(self) -> bool:
+        return True
+
+
+class Writer(Relay):
+    """``seckill-sidecar writer``."""
+
+    name = "writer"
+
+
+def migrate(home: Home) -> None:
+    """``seckill-sidecar migrate``: bring the orders database's tables up to date."""
+    command = [*COMMAND, "migrate", "-c", str(home.config)]
+    environment = {**os.environ, "SECKILL_SECRET": home.secret.value}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=MIGRATE_WITHIN_S, check=False
+    )
+    if done.returncode != 0:
+        raise DemoFailed(f"migrate exited with {done.returncode}", "its own words are above", done.stderr)
+
+
+def _serves_a_page(address: tuple[str, int]) -> bool:
+    line = Line(address, timeout=5.0)
+    try:
+        return line.ask("GET", "/").status == 200
+    except BrokenLine:
+        return False
+    finally:
+        line.close()
