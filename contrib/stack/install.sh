@@ -35,8 +35,11 @@ as_root() {
     fi
 }
 
+# Prints what apt-get says only if it fails.
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >&2
+    local said
+    said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1) ||
+        die "apt-get $* failed:"$'\n'"$said"
 }
 
 first_known() {
