@@ -124,6 +124,8 @@ class Purchase:
     address: str = ""
     """The client's address as the rate limit counts it (an IPv6 one as its /64)."""
     traceparent: str = ""
+    hold_ms: int | None = None
+    """How long the hold lives if the route says so; the item's own otherwise."""
 
     @property
     def fingerprint(self) -> str:

@@ -52,8 +52,11 @@ class Ledger(Protocol):
     def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
         """Ids of holds whose time is over, at most ``limit``."""
 
-    def load(self, item: Item, deadline: Deadline, replaces: int | None = None) -> ItemView:
-        """Put an item into the ledger. With orders there already, only if ``replaces`` names their epoch."""
+    def load(self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1) -> ItemView:
+        """Put an item into the ledger, under an epoch of at least ``epoch``.
+
+        With orders there already, only if ``replaces`` names their epoch; raises ``UsageError`` otherwise.
+        """
 
     def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:
         """Put more units on sale."""

@@ -20,7 +20,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.changes: list[tuple[str, str]] = []
-        settings = BreakerSettings(window=10.0, minimum=4, ratio=0.5, wait=2.0)
+        settings = BreakerSettings(window="10s", minimum=4, ratio=0.5, wait="2s")
         self.breaker = StoreBreaker(
             "ledger", settings, self.clock, [lambda _, old, new: self.changes.append((old, new))]
         )
@@ -142,8 +142,7 @@ def test_a_straggler_from_before_it_opened_changes_nothing(bench: Bench) -> None
     bench.open_it()
     bench.clock.advance(1.5)
     error = StoreDown("ledger", "late")
-    with pytest.raises(StoreDown):
-        straggler.__exit__(StoreDown, error, None)
+    assert not straggler.__exit__(StoreDown, error, None)
     bench.clock.advance(0.5)
     bench.succeed()
     assert bench.breaker.state == "closed"

@@ -61,7 +61,7 @@ class RedisLedger:
 
     # -- selling
 
-    def reserve(self, purchase: Purchase, deadline: Deadline, hold_ms: int | None = None) -> Decision:
+    def reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
         """Decide one purchase; see reserve.lua. A key bound to another purchase is a conflict at once."""
         if purchase.key is not None and not self._bind(purchase, deadline):
             return Decision(Verdict.CONFLICT)
@@ -73,7 +73,7 @@ class RedisLedger:
             purchase.quantity,
             purchase.key or "",
             purchase.item,
-            "" if hold_ms is None else hold_ms,
+            "" if purchase.hold_ms is None else purchase.hold_ms,
             purchase.traceparent,
             "",
             self._rules.outbox_bound,

@@ -1,0 +1,230 @@
+"""Who wants how much of what: a purchase from a request, or the refusal that says what is wrong with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from seckill_sidecar.clock import Clock
+from seckill_sidecar.model import SKU, Purchase, Verdict
+from seckill_sidecar.settings.schema import BuyerSource, Identity, QuantitySource, Route, Source
+from seckill_sidecar.wire.answers import Refusal
+from seckill_sidecar.wire.request import Malformed, Request
+from seckill_sidecar.wire.tokens import BUYER, InvalidToken, Keyring
+
+_QUANTITY = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST_BUYER = 255
+
+
+class Identifier:
+    """Reads purchases as one site's configuration says."""
+
+    def __init__(
+        self, identity: Identity, keyring: Keyring, body_limit: int, clock: Clock, new_order_id: Callable[[str], str]
+    ) -> None:
+        self._identity = identity
+        self._keyring = keyring
+        self._body_limit = body_limit
+        self._clock = clock
+        self._new_order_id = new_order_id
+        self._address = AddressReader(identity)
+
+    def purchase(self, request: Request, route: Route, path_values: dict[str, str]) -> Purchase:
+        """The purchase that this request asks for; raises ``Refusal`` (400, 401, 413, 415)."""
+        reader = _Reader(request, path_values, self._body_limit)
+        item = self._item(reader, route)
+        quantity = _quantity(reader, route.quantity)
+        key = _key(reader, route.idempotency)
+        buyer = self.buyer(request, route.buyer or self._identity.buyer, reader)
+        return Purchase(
+            order_id=self._new_order_id(item),
+            item=item,
+            buyer=buyer,
+            quantity=quantity,
+            key=key,
+            address=self._address.client(request),
+            traceparent=_traceparent(request),
+            hold_ms=None if route.hold is None else int(route.hold * 1000),
+        )
+
+    def buyer(self, request: Request, source: BuyerSource | None, reader: _Reader | None = None) -> str:
+        """The verified buyer; raises ``Refusal`` (401) if there is none that can be believed."""
+        if source is None:
+            raise Refusal(Verdict.UNIDENTIFIED, "this site has no way to know its buyers", reason="no identity.buyer")
+        if source.trust == "proxy" and not self._address.is_trusted_peer(request):
+            raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason="identity header from an untrusted peer")
+        value = (reader or _Reader(request, {}, self._body_limit)).text(source)
+        if not value:
+            raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason=f"no {source.kind} {source.name}")
+        if source.trust == "signed":
+            value = self._verified(value)
+        if len(value) > _LONGEST_BUYER or _CONTROL.search(value):
+            raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason="the buyer's name is too long or unclean")
+        return value
+
+    def _verified(self, token: str) -> str:
+        try:
+            return self._keyring.verify(BUYER, token, self._clock.wall())
+        except (InvalidToken, UnicodeDecodeError) as error:
+            raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason=str(error)) from error
+
+    def _item(self, reader: _Reader, route: Route) -> str:
+        if isinstance(route.item, str):
+            return route.item
+        sku = reader.text(route.item)
+        if sku is None:
+            raise Refusal(Verdict.INVALID, f"the item is missing: {route.item.kind} field {route.item.name}")
+        if SKU.fullmatch(sku) is None:
+            raise Refusal(Verdict.INVALID, "the item's SKU is malformed")
+        return sku
+
+
+class AddressReader:
+    """Where a request came from, as far as that can be believed."""
+
+    def __init__(self, identity: Identity) -> None:
+        networks = [network for network in identity.trusted_proxies if network != "unix"]
+        self._header = identity.address_header
+        self._is_trusted = _trust(tuple(networks), unix="unix" in identity.trusted_proxies)
+
+    def is_trusted_peer(self, request: Request) -> bool:
+        """Whether the peer is one of the site's own proxies."""
+        return self._is_trusted(request.environ.get("REMOTE_ADDR", ""))
+
+    def client(self, request: Request) -> str:
+        """The client's address as rates count it: IPv4 whole, IPv6 as its /64; empty if nobody knows."""
+        claimed: str | None = None
+        if self.is_trusted_peer(request):
+            try:
+                claimed = request.header(self._header)
+            except Malformed as error:
+                raise Refusal(Verdict.INVALID, error.detail) from error
+        return counted_address(claimed or request.environ.get("REMOTE_ADDR", ""))
+
+
+def _trust(networks: tuple[str, ...], unix: bool) -> Callable[[str], bool]:
+    parsed = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    @lru_cache(maxsize=1024)
+    def is_trusted(peer: str) -> bool:
+        if not peer or peer.startswith("/"):
+            return unix
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in parsed)
+
+    return is_trusted
+
+
+@lru_cache(maxsize=4096)
+def counted_address(claimed: str) -> str:
+    """An address as one client is counted; a text that is none counts as the empty address."""
+    try:
+        address = ipaddress.ip_address(claimed.strip())
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        # One household or server has a /64 to itself: its 2^64 addresses are one client.
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+class _Reader:
+    """Single values out of one request."""
+
+    def __init__(self, request: Request, path_values: dict[str, str], body_limit: int) -> None:
+        self._request = request
+        self._path_values = path_values
+        self._body_limit = body_limit
+
+    def text(self, source: Source) -> str | None:
+        """The one value of a source as text, or None if it is absent."""
+        value = self.value(source)
+        if value is None or isinstance(value, str):
+            return value
+        raise Refusal(Verdict.INVALID, f"{source.kind} field {source.name} has to be text")
+
+    def value(self, source: Source) -> Any:
+        """The one value of a source: text, or whatever JSON has there; None if it is absent."""
+        try:
+            return self._look(source)
+        except Malformed as error:
+            raise Refusal(Verdict.INVALID, error.detail, status=error.status) from error
+
+    def _look(self, source: Source) -> Any:
+        name = source.name
+        match source.kind:
+            case "path":
+                return self._path_values.get(name)
+            case "query":
+                return _single(self._request.query.get(name), f"query field {name}")
+            case "form":
+                return _single(self._request.form(self._body_limit).get(name), f"form field {name}")
+            case "cookie":
+                return _single(self._request.cookies.get(name), f"cookie {name}")
+            case "header":
+                return self._request.header(name)
+            case "environ":
+                return self._request.environ.get(name)
+        return _member(self._request.json(self._body_limit), name)
+
+
+def _single(values: Sequence[str] | None, what: str) -> str | None:
+    if not values:
+        return None
+    if len(values) > 1:
+        raise Malformed(f"{what} was sent more than once")
+    return values[0]
+
+
+def _member(document: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        if isinstance(document, dict):
+            document = document.get(part)
+        elif isinstance(document, list) and part.isascii() and part.isdigit() and int(part) < len(document):
+            document = document[int(part)]
+        else:
+            return None
+    return document
+
+
+def _quantity(reader: _Reader, source: QuantitySource | int) -> int:
+    if isinstance(source, int):
+        return source
+    value = reader.value(source)
+    if value is None:
+        if source.default is None:
+            raise Refusal(Verdict.INVALID, f"the quantity is missing: {source.kind} field {source.name}")
+        return source.default
+    # bool is an int to Python, and int() takes '٣' and '1_000': neither is a quantity.
+    if type(value) is int and 1 <= value <= 9999:
+        return value
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
+        return int(value)
+    raise Refusal(Verdict.INVALID, "the quantity has to be a whole number from 1 to 9999")
+
+
+def _key(reader: _Reader, source: Source | None) -> str | None:
+    value = reader.text(source) if source is not None else None
+    if value is None:
+        return None
+    if source is not None and source.kind == "header" and len(value) >= 2 and value[0] == value[-1] == '"':
+        value = value[1:-1]  # a structured field's string, as the Idempotency-Key draft has it
+    if _KEY.fullmatch(value) is None:
+        raise Refusal(Verdict.INVALID, "the idempotency key has to be 1 to 255 printable ASCII characters")
+    return value
+
+
+def _traceparent(request: Request) -> str:
+    value: str = request.environ.get("HTTP_TRACEPARENT", "")
+    return value if _TRACEPARENT.fullmatch(value) else ""

@@ -1,0 +1,206 @@
+"""The way of a purchase, top to bottom.
+
+    route ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
+
+What is no purchase leaves at the first stage. What is refused leaves by a ``Refusal``, from whichever stage
+found the reason, and becomes an answer at the end. Past the point of no return the order exists, and every
+answer says so or names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from seckill_sidecar.clock import Clock, Deadline
+from seckill_sidecar.errors import OutcomeUnknown, StoreError
+from seckill_sidecar.gate.hand_off import HandOff, unknown_outcome
+from seckill_sidecar.gate.identify import Identifier
+from seckill_sidecar.gate.local import Local
+from seckill_sidecar.gate.reply import Reply
+from seckill_sidecar.gate.reserve import Reserver, is_down
+from seckill_sidecar.gate.route import Match, Routes
+from seckill_sidecar.model import Decision, Order, Purchase, Verdict
+from seckill_sidecar.wire.answers import Answer, Refusal
+from seckill_sidecar.wire.request import Malformed, Request
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """The storefront answers this request, untouched by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The storefront answers this accepted purchase; the request carries our signed headers."""
+
+    order: Order
+    match: Match
+    headers: list[tuple[str, str]]
+
+
+Outcome = PassOn | Forward | Answer
+PASS_ON = PassOn()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The fact that observers are told: one purchase request, decided."""
+
+    route: str
+    verdict: Verdict
+    seconds: float
+    item: str = ""
+    order_id: str = ""
+    buyer: str = ""
+    reason: str = ""
+
+
+Observer = Callable[[Decided], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """How long a purchase may take, and what happens when a store is down."""
+
+    request_seconds: float
+    on_ledger_down: Literal["refuse", "storefront"]
+    on_storefront_down: Literal["keep", "release"]
+
+
+class Pipeline:
+    """The gate: the same for every plug."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        local: Local,
+        identifier: Identifier,
+        reserver: Reserver,
+        hand_off: HandOff,
+        reply: Reply,
+        policies: Policies,
+        clock: Clock,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._routes = routes
+        self._local = local
+        self._identifier = identifier
+        self._reserver = reserver
+        self._hand_off = hand_off
+        self._reply = reply
+        self._policies = policies
+        self._clock = clock
+        self._observers = tuple(observers)
+
+    def decide(self, request: Request) -> Outcome:
+        """What becomes of one request. Never raises for what a client or a store did."""
+        visit = _Visit(Deadline.after(self._policies.request_seconds, self._clock), self._clock.monotonic())
+        try:
+            match = visit.match = self._routes.match(request)
+            if match is None:
+                return PASS_ON
+            with self._local.room():
+                purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
+                decision = visit.decision = self._reserve(purchase, visit.deadline)
+                # ═══ the point of no return: the order exists ═══
+                self._hand_off.deliver(decision, visit.deadline, purchase.traceparent)
+            return self._accepted(request, match, decision)
+        except Malformed as error:
+            return self._refused(request, visit, Refusal(Verdict.INVALID, error.detail, status=error.status))
+        except Refusal as refusal:
+            return self._refused(request, visit, refusal)
+        except _LedgerDown:
+            return PASS_ON
+        finally:
+            self._tell(visit)
+
+    def storefront_failed(self, request: Request, forward: Forward, reason: str) -> Answer:
+        """The storefront could not serve an accepted purchase: keep the order or give it back, and say so."""
+        if self._policies.on_storefront_down == "release":
+            try:
+                self._hand_off.release(
+                    forward.order, reason, Deadline.after(self._policies.request_seconds, self._clock)
+                )
+            except Refusal as refusal:
+                return self._reply.refused(request, refusal)
+        return self._reply.kept(request, forward.order)
+
+    def _reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
+        """The local and the reserve stage: a decision that is an order, or a ``Refusal``."""
+        decision = self._local.recall(purchase)
+        if decision is None:
+            decision = self._ask_ledger(purchase, deadline)
+            self._local.remember(purchase.item, decision)
+        if decision.order is None:
+            raise self._reply.refusal_of(decision)
+        return decision
+
+    def _ask_ledger(self, purchase: Purchase, deadline: Deadline) -> Decision:
+        try:
+            return self._reserver.decide(purchase, deadline)
+        except OutcomeUnknown as error:
+            raise unknown_outcome(purchase.order_id) from error
+        except StoreError as error:
+            if self._policies.on_ledger_down == "storefront" and is_down(error):
+                raise _LedgerDown from error
+            raise Refusal(
+                Verdict.UNAVAILABLE,
+                "the shop can't take orders at this moment; nothing was bought",
+                retry_after=getattr(error, "retry_after", 1) or 1,
+                reason=str(error),
+            ) from error
+
+    def _accepted(self, request: Request, match: Match, decision: Decision) -> Outcome:
+        order = decision.order
+        assert order is not None  # noqa: S101 - _reserve refuses otherwise
+        if decision.verdict is Verdict.ACCEPTED and match.route.on_accept == "storefront":
+            return Forward(order, match, self._reply.storefront_headers(order))
+        return self._reply.accepted(request, match.route, order, decision.verdict)
+
+    def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:
+        visit.refusal = refusal
+        purchase = visit.purchase
+        buyer = purchase.buyer if purchase is not None else ""
+        return self._reply.refused(request, refusal, buyer)
+
+    def _tell(self, visit: _Visit) -> None:
+        if visit.match is None and visit.refusal is None:
+            return
+        fact = visit.fact(self._clock.monotonic())
+        for observer in self._observers:
+            observer(fact)
+
+
+class _LedgerDown(Exception):
+    """The ledger is out of reach and the policy is to let the storefront sell by itself."""
+
+
+@dataclass(slots=True)
+class _Visit:
+    """How far one request has come."""
+
+    deadline: Deadline
+    began: float
+    match: Match | None = None
+    purchase: Purchase | None = None
+    decision: Decision | None = None
+    refusal: Refusal | None = None
+
+    def fact(self, now: float) -> Decided:
+        verdict, reason = Verdict.UNAVAILABLE, "ledger down, left to the storefront"
+        if self.refusal is not None:
+            verdict, reason = self.refusal.verdict, self.refusal.reason
+        elif self.decision is not None:
+            verdict, reason = self.decision.verdict, ""
+        order = self.decision.order if self.decision is not None else None
+        return Decided(
+            route=self.match.route.name if self.match is not None else "",
+            verdict=verdict,
+            seconds=now - self.began,
+            item=self.purchase.item if self.purchase is not None else "",
+            order_id=order.id if order is not None else "",
+            buyer=self.purchase.buyer if self.purchase is not None else "",
+            reason=reason,
+        )

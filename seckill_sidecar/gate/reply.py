@@ -1,0 +1,242 @@
+"""How each verdict is said: status and title in one table, problem JSON for programs, a plain page for browsers."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from seckill_sidecar.clock import Clock
+from seckill_sidecar.model import Decision, Order, Rate, State, Verdict
+from seckill_sidecar.settings.schema import Limits, Route
+from seckill_sidecar.wire.answers import Answer, RateState, Refusal
+from seckill_sidecar.wire.request import Request
+from seckill_sidecar.wire.tokens import Keyring
+
+VERDICTS: dict[Verdict, tuple[int, str]] = {
+    Verdict.ACCEPTED: (201, "Yours: the order is in"),
+    Verdict.REPLAYED: (200, "You have this order already"),
+    Verdict.SOLD_OUT: (409, "Sold out"),
+    Verdict.LIMIT_REACHED: (409, "You have as many as one buyer may have"),
+    Verdict.NOT_OPEN: (409, "The sale has not begun"),
+    Verdict.CLOSED: (409, "The sale is over"),
+    Verdict.UNKNOWN_ITEM: (404, "There is no such item on sale"),
+    Verdict.RATE_LIMITED: (429, "Too many tries, slow down"),
+    Verdict.UNIDENTIFIED: (401, "Sign in to buy"),
+    Verdict.INVALID: (400, "This request can't be understood"),
+    Verdict.CONFLICT: (422, "This idempotency key was used for another purchase"),
+    Verdict.UNAVAILABLE: (503, "Not possible at this moment"),
+}
+"""Status and title of each verdict; the README's table is held against it."""
+
+_KEPT_STATUS = 202
+_TOKEN_SECONDS = 7 * 86_400.0
+_NO_STORE = ("Cache-Control", "no-store")
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}}</style></head>
+<body><main><h1>{title}</h1><p>{detail}</p>{more}</main></body></html>
+"""
+
+
+class Reply:
+    """Answers of one site."""
+
+    def __init__(self, prefix: str, keyring: Keyring, limits: Limits, clock: Clock) -> None:
+        """``prefix`` is where the site's own addresses live, ``/seckill/`` by default."""
+        self._prefix = prefix
+        self._keyring = keyring
+        self._limits = limits
+        self._clock = clock
+
+    # -- accepted
+
+    def storefront_headers(self, order: Order) -> list[tuple[str, str]]:
+        """What an accepted request carries to the storefront, signed if the site has keys."""
+        return self._keyring.storefront_headers(order, self._clock.wall())
+
+    def accepted(self, request: Request, route: Route, order: Order, verdict: Verdict) -> Answer:
+        """Our own answer to an accepted or replayed purchase, as the route wants it."""
+        if route.on_accept == "redirect" and route.redirect_to is not None:
+            return _redirect(self._fill_in(route.redirect_to, order))
+        status, title = VERDICTS[verdict]
+        as_page = route.on_accept == "page" or (route.on_accept == "storefront" and prefers_page(request))
+        return self._order_answer(order, verdict, status, title, as_page)
+
+    def kept(self, request: Request, order: Order) -> Answer:
+        """The order stands, though the storefront could not answer for it."""
+        title = "Yours: the order is in, the shop will confirm it later"
+        return self._order_answer(order, Verdict.ACCEPTED, _KEPT_STATUS, title, prefers_page(request))
+
+    def _order_answer(self, order: Order, verdict: Verdict, status: int, title: str, as_page: bool) -> Answer:
+        poll = self._poll_path(order.id, order.buyer)
+        headers = [_NO_STORE, ("Location", poll)] if status == VERDICTS[Verdict.ACCEPTED][0] else [_NO_STORE]
+        if as_page:
+            detail = f"Order {order.id}: {order.quantity} × {order.item}, {order.state.value}."
+            more = f'<p><a href="{html.escape(poll)}">See how it stands</a></p>'
+            return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, [_NO_STORE], title, detail, more)
+        body = {"verdict": verdict.value, "title": title, **order_members(order), "poll": poll}
+        return _json(status, headers, "application/json", body)
+
+    def _fill_in(self, template: str, order: Order) -> str:
+        token = self._order_token(order.id, order.buyer)
+        return template.format(
+            order=quote(order.id, safe=""), item=quote(order.item, safe=""), token=quote(token, safe="")
+        )
+
+    def _order_token(self, order_id: str, buyer: str) -> str:
+        if not self._keyring:
+            return ""
+        return self._keyring.order_token(order_id, buyer, self._clock.wall() + _TOKEN_SECONDS)
+
+    def _poll_path(self, order_id: str, buyer: str) -> str:
+        token = self._order_token(order_id, buyer)
+        return f"{self._prefix}orders/{quote(order_id, safe='~')}" + (f"?token={token}" if token else "")
+
+    # -- refused
+
+    def refusal_of(self, decision: Decision) -> Refusal:
+        """What a decision without an order means for the buyer."""
+        return _REFUSALS[decision.verdict](self._limits, decision)
+
+    def refused(self, request: Request, refusal: Refusal, buyer: str = "") -> Answer:
+        """Problem JSON (RFC 9457), or a plain page for a browser."""
+        status, title = VERDICTS[refusal.verdict]
+        status = refusal.status or status
+        headers = [_NO_STORE, *_waiting_headers(refusal)]
+        poll = self._poll_path(refusal.order_id, buyer) if refusal.order_id else ""
+        if prefers_page(request):
+            more = f'<p><a href="{html.escape(poll)}">See whether it went through</a></p>' if poll else ""
+            return _page(status, headers, title, refusal.detail, more)
+        if poll or refusal.retry_after is not None or refusal.available is not None:
+            return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, poll))
+        return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
+
+    def _problem(self, refusal: Refusal, status: int, title: str, poll: str) -> dict[str, Any]:
+        problem = _problem_members(refusal.verdict, status, title, refusal.detail)
+        if refusal.retry_after is not None:
+            problem["retry_after"] = _whole_seconds(refusal.retry_after)
+        if refusal.available is not None:
+            problem["available"] = refusal.available
+        if poll:
+            problem |= {"order": refusal.order_id, "poll": poll}
+        return problem
+
+
+def order_members(order: Order) -> dict[str, Any]:
+    """An order as JSON shows it to its buyer."""
+    members = {"order": order.id, "item": order.item, "quantity": order.quantity, "state": order.state.value}
+    members["accepted_at"] = _iso(order.accepted_at_ms)
+    if order.state is State.HELD:
+        members["held_until"] = _iso(order.due_at_ms)
+    return members
+
+
+def prefers_page(request: Request) -> bool:
+    """Whether the client is a browser that shows pages, by its Accept header."""
+    return _prefers_page(request.environ.get("HTTP_ACCEPT", ""))
+
+
+@lru_cache(maxsize=512)
+def _prefers_page(accept: str) -> bool:
+    accept = accept.lower()
+    page, program = accept.find("text/html"), accept.find("json")
+    return page >= 0 and (program < 0 or page < program)
+
+
+def _sold_out(_: Limits, decision: Decision) -> Refusal:
+    if decision.available:
+        detail = f"only {decision.available} left, fewer than you asked for"
+        return Refusal(Verdict.SOLD_OUT, detail, available=decision.available)
+    return Refusal(Verdict.SOLD_OUT, "every unit is held or sold; some may come back if holds expire")
+
+
+def _rate_limited(limits: Limits, decision: Decision) -> Refusal:
+    rate = limits.buyer if decision.scope == "buyer" else limits.address
+    whose = "you" if decision.scope == "buyer" else "your network address"
+    state = None if rate is None else rate_state(decision.scope, rate, decision.retry_after)
+    return Refusal(
+        Verdict.RATE_LIMITED, f"too many purchases from {whose}", retry_after=decision.retry_after, rate=state
+    )
+
+
+def rate_state(scope: str, rate: Rate, reset: float) -> RateState:
+    """A dry bucket in the terms of the RateLimit fields."""
+    return RateState(policy=scope, quota=rate.burst, window=rate.per * rate.burst / rate.count, reset=reset)
+
+
+_REFUSALS: dict[Verdict, Callable[[Limits, Decision], Refusal]] = {
+    Verdict.SOLD_OUT: _sold_out,
+    Verdict.RATE_LIMITED: _rate_limited,
+    Verdict.LIMIT_REACHED: lambda _, d: Refusal(d.verdict, "more would be over the limit for one buyer of this item"),
+    Verdict.NOT_OPEN: lambda _, d: Refusal(d.verdict, "come back when it opens", retry_after=d.retry_after),
+    Verdict.CLOSED: lambda _, d: Refusal(d.verdict, "this item is no longer on sale"),
+    Verdict.UNKNOWN_ITEM: lambda _, d: Refusal(d.verdict, "check the address, or ask the shop"),
+    Verdict.CONFLICT: lambda _, d: Refusal(d.verdict, "use a new key for a new purchase"),
+    Verdict.UNAVAILABLE: lambda _, d: Refusal(
+        d.verdict,
+        "the shop can't take orders for this item at this moment; nothing was bought",
+        retry_after=2,
+        reason=d.reason,
+    ),
+}
+
+_PROBLEM_TYPE = ("Content-Type", "application/problem+json")
+
+
+def _problem_members(verdict: Verdict, status: int, title: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:seckill:verdict:{verdict.value}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "verdict": verdict.value,
+    }
+
+
+@lru_cache(maxsize=256)
+def _plain_problem(verdict: Verdict, status: int, detail: str) -> bytes:
+    # Most losers get one of a handful of bodies: they are written once.
+    return _dump(_problem_members(verdict, status, VERDICTS[verdict][1], detail))
+
+
+def _waiting_headers(refusal: Refusal) -> list[tuple[str, str]]:
+    headers = []
+    if refusal.retry_after is not None:
+        headers.append(("Retry-After", str(_whole_seconds(refusal.retry_after))))
+    if refusal.rate is not None:
+        rate = refusal.rate
+        headers.append(("RateLimit-Policy", f'"{rate.policy}";q={rate.quota};w={_whole_seconds(rate.window)}'))
+        headers.append(("RateLimit", f'"{rate.policy}";r=0;t={_whole_seconds(rate.reset)}'))
+    return headers
+
+
+def _whole_seconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds))
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _redirect(location: str) -> Answer:
+    return Answer(303, [_NO_STORE, ("Location", location), ("Content-Type", "text/plain; charset=utf-8")], b"")
+
+
+def _page(status: int, headers: list[tuple[str, str]], title: str, detail: str, more: str) -> Answer:
+    body = _PAGE.format(title=html.escape(title), detail=html.escape(detail), more=more).encode()
+    return Answer(status, [*headers, ("Content-Type", "text/html; charset=utf-8")], body)
+
+
+def _json(status: int, headers: list[tuple[str, str]], kind: str, members: dict[str, Any]) -> Answer:
+    return Answer(status, [*headers, ("Content-Type", kind)], _dump(members))
+
+
+def _dump(members: dict[str, Any]) -> bytes:
+    return json.dumps(members, ensure_ascii=False, separators=(", ", ": ")).encode() + b"\n"

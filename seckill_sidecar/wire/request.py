@@ -1,0 +1,221 @@
+"""A WSGI request as the gate reads it: nothing is parsed before it is asked for, nothing is believed.
+
+What can't be read as exactly one clear value is a ``Malformed``; it names the field, for the buyer's 400.
+A body that was read is put back, so that the storefront gets it as it came.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, MutableMapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from falcon.media.multipart import MultipartFormHandler
+
+from seckill_sidecar.errors import SeckillError
+from seckill_sidecar.wire import paths
+
+_MOST_FIELDS = 200
+_CHUNK = 65536
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+
+class Malformed(SeckillError):
+    """The request can't be read; ``status`` is 400, 413 or 415."""
+
+    def __init__(self, detail: str, status: int = 400) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.status = status
+
+
+class Request:
+    """One request, read from a WSGI environ."""
+
+    def __init__(self, environ: MutableMapping[str, Any]) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.target: str = environ.get("RAW_URI") or _rebuilt_target(environ)
+        """The request target as sent, if the server tells (gunicorn's RAW_URI)."""
+        self.raw_path = paths.path_of(self.target)
+
+    @cached_property
+    def path(self) -> str | None:
+        """The path, percent-decoded once; None if it isn't clean text."""
+        return paths.decode(self.raw_path)
+
+    @property
+    def host(self) -> str:
+        """The Host without its port, lower case."""
+        host: str = self.environ.get("HTTP_HOST", "")
+        name, colon, port = host.rpartition(":")
+        return (name if colon and port.isdigit() else host).lower()
+
+    def header(self, name: str) -> str | None:
+        """A header's value, or None. Raises ``Malformed`` if it was sent more than once or isn't UTF-8."""
+        raw = self.environ.get("seckill.raw_headers")
+        if raw is not None and sum(1 for key, _ in raw if key.lower() == name.lower()) > 1:
+            raise Malformed(f"header {name} was sent more than once")
+        key = name.upper().replace("-", "_")
+        value = self.environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
+        return None if value is None else _text(value.encode("latin-1"), f"header {name}")
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """Fields of the query string."""
+        return _fields(self.target.partition("?")[2].encode("latin-1"), "the query string")
+
+    @cached_property
+    def cookies(self) -> Mapping[str, list[str]]:
+        """Cookies by name, as sent; a name may come more than once."""
+        found: dict[str, list[str]] = {}
+        for pair in self.environ.get("HTTP_COOKIE", "").replace(",", ";").split(";"):
+            name, equals, value = pair.strip().partition("=")
+            if equals:
+                found.setdefault(name.strip(), []).append(value.strip().strip('"'))
+        return found
+
+    @property
+    def content_type(self) -> str:
+        """The body's media type without parameters, lower case."""
+        kind: str = self.environ.get("CONTENT_TYPE", "")
+        return kind.partition(";")[0].strip().lower()
+
+    def read_body(self, most: int) -> bytes:
+        """The whole body, at most ``most`` bytes; raises ``Malformed`` (413). It is put back to be read again."""
+        body: bytes | None = self.environ.get("seckill.body")
+        if body is None:
+            body = self._take_body(most)
+            self.environ["seckill.body"] = body
+        return body
+
+    def _take_body(self, most: int) -> bytes:
+        declared = self.environ.get("CONTENT_LENGTH") or ""
+        if declared and (not declared.isascii() or not declared.isdigit()):
+            raise Malformed("Content-Length is no number")
+        if declared and int(declared) > most:
+            raise Malformed(f"the body is larger than {most} bytes", 413)
+        chunked = not declared and self.environ.get("wsgi.input_terminated", False)
+        wanted = int(declared) if declared else (most + 1 if chunked else 0)
+        body = _read(self.environ["wsgi.input"], wanted)
+        if len(body) > most:
+            self.environ["wsgi.input"] = _Joined(body, self.environ["wsgi.input"])
+            raise Malformed(f"the body is larger than {most} bytes", 413)
+        if declared and len(body) < int(declared):
+            raise Malformed("the body ended early")
+        self.environ["wsgi.input"] = io.BytesIO(body)
+        self.environ["CONTENT_LENGTH"] = str(len(body))
+        self.environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return body
+
+    def form(self, most: int) -> Mapping[str, list[str]]:
+        """Fields of a form body, URL-encoded or multipart."""
+        if "seckill.form" not in self.environ:
+            self.environ["seckill.form"] = self._parse_form(most)
+        fields: Mapping[str, list[str]] = self.environ["seckill.form"]
+        return fields
+
+    def _parse_form(self, most: int) -> Mapping[str, list[str]]:
+        if self.content_type == FORM:
+            return _fields(self.read_body(most), "the form")
+        if self.content_type == MULTIPART:
+            return _multipart(self.read_body(most), self.environ["CONTENT_TYPE"])
+        raise Malformed(f"expected a form ({FORM} or {MULTIPART}), got {self.content_type[:100]!r}", 415)
+
+    def json(self, most: int) -> Any:
+        """The JSON body. Duplicate members and anything beyond plain JSON are ``Malformed``."""
+        if not (self.content_type == "application/json" or self.content_type.endswith("+json")):
+            raise Malformed(f"expected application/json, got {self.content_type[:100]!r}", 415)
+        try:
+            return json.loads(
+                self.read_body(most).decode("utf-8"), object_pairs_hook=_members, parse_constant=_no_constant
+            )
+        except UnicodeDecodeError as error:
+            raise Malformed("the body is not UTF-8") from error
+        except (ValueError, RecursionError) as error:
+            raise Malformed("the body is not sound JSON") from error
+
+
+class _Joined(io.RawIOBase):
+    """What was read already, then the rest: a body that turned out to be too large is passed on whole."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head = io.BytesIO(head)
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        head = self._head.read(size)
+        if size < 0:
+            return head + bytes(self._rest.read())
+        return head or bytes(self._rest.read(size))
+
+
+def _read(stream: Any, wanted: int) -> bytes:
+    parts, left = [], wanted
+    while left > 0:
+        part = stream.read(min(left, _CHUNK))
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _rebuilt_target(environ: Mapping[str, Any]) -> str:
+    path = quote(
+        (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"), safe="/;=,:@!$&'()*+~"
+    )
+    query = environ.get("QUERY_STRING", "")
+    return (path or "/") + (f"?{query}" if query else "")
+
+
+def _text(value: bytes, what: str) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{what} is not UTF-8") from error
+
+
+def _fields(encoded: bytes, what: str) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    try:
+        pairs = parse_qsl(
+            encoded.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=_MOST_FIELDS,
+        )
+    except ValueError as error:
+        raise Malformed(
+            f"{what} can't be read: it is no URL-encoded UTF-8, or has over {_MOST_FIELDS} fields"
+        ) from error
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _multipart(body: bytes, content_type: str) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    try:
+        for part in MultipartFormHandler().deserialize(io.BytesIO(body), content_type, len(body)):  # type: ignore[no-untyped-call,unused-ignore]
+            if part.filename is None and part.name is not None:
+                found.setdefault(part.name, []).append(part.get_data().decode("utf-8"))
+    except Exception as error:  # falcon raises several kinds for what is no multipart form
+        raise Malformed("the multipart form can't be read") from error
+    return found
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Malformed("the JSON body names a member twice")
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not JSON")
