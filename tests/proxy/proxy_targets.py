@@ -1,0 +1,111 @@
+"""What stands between client and storefront in a test: each is started before a storefront's URL."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.validate import validator
+
+import werkzeug.serving
+from stack import Server
+from stack.ports import HOST
+
+from proxy_client import ask, request
+from seckill_sidecar.adapters.storefront import ReverseProxy
+from seckill_sidecar.settings.schema import StorefrontSettings, Timeouts
+
+Address = tuple[str, int]
+
+
+class Gunicorn(Server):
+    """The bare reverse proxy under gunicorn, as the sidecar runs it."""
+
+    name = "gunicorn"
+
+    def __init__(self, storefront: str, **environment: str) -> None:
+        self._environment = {"STOREFRONT": storefront, **environment}
+        super().__init__()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SECKILL_CONFIG": str(self.folder / "seckill.yaml"), **self._environment}
+
+    def prepare(self) -> None:
+        (self.folder / "seckill.yaml").write_text(f"serve:\n  listen: {HOST}:{self.port}\n  workers: 1\n")
+
+    def command(self) -> list[str]:
+        here = str(Path(__file__).parent)
+        conf = "python:seckill_sidecar.gunicorn_conf"
+        return [sys.executable, "-m", "gunicorn", "-c", conf, "--pythonpath", here, "bare_proxy:application"]
+
+    def answers(self) -> bool:
+        return ask(self.address, request("/", "Connection: close", method="CONNECT")).status == 501
+
+
+@contextmanager
+def under_gunicorn(storefront: str) -> Iterator[Address]:
+    """gunicorn with our worker and our settings."""
+    with Gunicorn(storefront) as server:
+        yield server.address
+
+
+@contextmanager
+def under_werkzeug(storefront: str) -> Iterator[Address]:
+    """A threaded server that tells the raw target, but merges duplicate request fields."""
+
+    class Quiet(werkzeug.serving.WSGIRequestHandler):
+        def send_response(self, code: int, message: str | None = None) -> None:
+            self.send_response_only(code, message)  # without a Server and a Date of its own
+
+    server = werkzeug.serving.make_server(HOST, 0, _proxy(storefront), threaded=True, request_handler=Quiet)
+    with _serving(server) as address:
+        yield address
+
+
+@contextmanager
+def under_wsgiref(storefront: str) -> Iterator[Address]:
+    """A threaded server that tells no more than WSGI asks for, and is strict about it."""
+
+    class Threaded(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    application = validator(_proxy(storefront))
+    with _serving(make_server(HOST, 0, application, Threaded, Quiet)) as address:
+        yield address
+
+
+TARGETS: dict[str, Callable[[str], Any]] = {
+    "gunicorn": under_gunicorn,
+    "werkzeug": under_werkzeug,
+    "wsgiref": under_wsgiref,
+}
+
+
+def _proxy(storefront: str) -> ReverseProxy:
+    return ReverseProxy(storefront, StorefrontSettings(), Timeouts.model_validate({"storefront": "5s"}))
+
+
+@contextmanager
+def _serving(server: Any) -> Iterator[Address]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[:2]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
