@@ -20,7 +20,6 @@ from shop import pages, signature
 from shop.orders import Orders
 from shop.sessions import Sessions
 
-WORKERS, WAITING = 16, 64
 PURCHASE_TAKES_S = 0.05
 TOKEN_LIVES_S = 86_400
 MAX_BODY = 65_536
@@ -35,11 +34,11 @@ class BadForm(Exception):
 
 
 class BuyDesk:
-    """Where purchases are handled: ``WORKERS`` at a time, ``WAITING`` in the queue, the next one is turned away."""
+    """Where purchases are handled: ``workers`` at a time, ``waiting`` in the queue, the next one is turned away."""
 
-    def __init__(self) -> None:
-        self._workers = threading.BoundedSemaphore(WORKERS)
-        self._places = threading.BoundedSemaphore(WORKERS + WAITING)
+    def __init__(self, workers: int = 16, waiting: int = 64) -> None:
+        self._workers = threading.BoundedSemaphore(workers)
+        self._places = threading.BoundedSemaphore(workers + waiting)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
