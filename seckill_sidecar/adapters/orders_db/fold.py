@@ -1,0 +1,174 @@
+"""Folds events into the rows of their orders. Pure: any order, repetition and batching of events ends in the same rows.
+
+    events + known rows ──► rows to insert, rows to update, units to move, what the integrator's SQL is to be told
+
+An order's row is what its event of the highest number says. ``Event.no`` counts an order's steps from 1, so an event
+that is late or repeated is seen as such; one that contradicts what is known is refused, since one of both is false.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from seckill_sidecar.errors import Unwritable
+from seckill_sidecar.model import Event, Order, State
+
+BUYER_CHARACTERS = 255
+REASON_BYTES = 65_535
+
+_NUMBER = attrgetter("no")
+
+
+class Row(NamedTuple):
+    """One row of ``seckill_orders``, columns in the order of the queries."""
+
+    order_id: str
+    item: str
+    epoch: int
+    seq: int
+    buyer: str
+    quantity: int
+    state: str
+    event_no: int
+    accepted_at_ms: int
+    due_at_ms: int
+    reason: str
+    updated_at_ms: int
+
+    @classmethod
+    def after(cls, event: Event) -> Row:
+        """The row as an event leaves it."""
+        order = event.order
+        return cls(
+            order.id, order.item, order.epoch, order.seq, order.buyer, order.quantity, event.kind.state.value, event.no,
+            order.accepted_at_ms, order.due_at_ms, event.reason, event.at_ms,
+        )  # fmt: skip
+
+    @property
+    def order(self) -> Order:
+        return Order(
+            id=self.order_id,
+            item=self.item,
+            epoch=self.epoch,
+            seq=self.seq,
+            buyer=self.buyer,
+            quantity=self.quantity,
+            state=State(self.state),
+            accepted_at_ms=self.accepted_at_ms,
+            due_at_ms=self.due_at_ms,
+        )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self._asdict()
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What no event may change."""
+        return self[:6]
+
+
+@dataclass(slots=True)
+class Units:
+    """What a batch does to one item's row."""
+
+    total: int = 0
+    held: int = 0
+    paid: int = 0
+
+    def count(self, row: Row, sign: int) -> None:
+        if row.state == State.HELD:
+            self.held += sign * row.quantity
+        elif row.state == State.PAID:
+            self.paid += sign * row.quantity
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one batch changes; lists are sorted by order id."""
+
+    inserts: list[Row] = field(default_factory=list)
+    updates: list[Row] = field(default_factory=list)
+    items: defaultdict[tuple[str, int], Units] = field(default_factory=lambda: defaultdict(Units))
+    """By item and epoch."""
+    entered: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    """By state: the orders that entered it, as they stood then. Every new order entered ``held`` first."""
+    changed: int = 0
+    """Events that changed a row."""
+
+
+def fold(events: Sequence[Event], known: Mapping[str, Row]) -> Changes:
+    """Fold events into the known rows of their orders; raises ``Unwritable`` for one that can't be true or kept."""
+    changes = Changes()
+    for order_id, steps in sorted(_by_order(events).items()):
+        _fold_order(changes, known.get(order_id), steps)
+    return changes
+
+
+def _by_order(events: Iterable[Event]) -> dict[str, list[Event]]:
+    orders: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        refuse_unfit(event)
+        orders[event.order.id].append(event)
+    return orders
+
+
+def _fold_order(changes: Changes, known: Row | None, steps: list[Event]) -> None:
+    row = known
+    units = changes.items[steps[0].order.item, steps[0].order.epoch]
+    for event in sorted(steps, key=_NUMBER) if len(steps) > 1 else steps:
+        units.total = max(units.total, event.total)
+        after = Row.after(event)
+        if row is not None:
+            _refuse_contradiction(row, after)
+        if row is None or after.event_no > row.event_no:
+            _enter(changes, row, after)
+            row = after
+    if row is None or row is known:
+        return
+    units.count(row, +1)
+    if known is None:
+        changes.inserts.append(row)
+    else:
+        units.count(known, -1)
+        changes.updates.append(row)
+
+
+def _enter(changes: Changes, before: Row | None, after: Row) -> None:
+    changes.changed += 1
+    if before is None:
+        changes.entered[State.HELD].append(after._replace(state=State.HELD.value, reason=""))
+    if after.state not in (State.HELD, before.state if before else None):
+        changes.entered[after.state].append(after)
+
+
+def _refuse_contradiction(known: Row, event: Row) -> None:
+    if known.identity != event.identity:
+        raise Unwritable("database", f"order {event.order_id} is known with another item, number, buyer or quantity")
+    if known.event_no == event.event_no and known.state != event.state:
+        raise Unwritable(
+            "database", f"step {event.event_no} of order {event.order_id} is known as {known.state}, not {event.state}"
+        )
+
+
+def refuse_unfit(event: Event) -> None:
+    """Raise ``Unwritable`` for text that a column can't hold whole.
+
+    The databases alone don't see to it: MySQL cuts trailing spaces in silence, SQLite counts up to the first NUL.
+    """
+    buyer, reason = event.order.buyer, event.reason
+    if len(buyer) > BUYER_CHARACTERS:
+        raise Unwritable(
+            "database",
+            f"the buyer of order {event.order.id} has {len(buyer)} characters, the column holds {BUYER_CHARACTERS}",
+        )
+    try:
+        buyer.encode()
+        if len(reason.encode()) > REASON_BYTES:
+            raise Unwritable("database", f"the reason of order {event.order.id} is longer than {REASON_BYTES} bytes")
+    except UnicodeEncodeError as error:
+        raise Unwritable("database", f"order {event.order.id} has text that is no Unicode: {error.reason}") from error

@@ -1,0 +1,45 @@
+-- The writer's own tables. Every statement may be run again: MySQL commits each by itself, so a crash in between leaves
+-- a file half applied.
+
+-- One row an order, as folded from its events. The buyer is kept exactly: case, accents and all.
+CREATE TABLE IF NOT EXISTS seckill_orders (
+    order_id       varchar(96)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    item           varchar(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    epoch          bigint       NOT NULL,
+    seq            bigint       NOT NULL,
+    buyer          varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    quantity       bigint       NOT NULL,
+    state          varchar(16)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    event_no       bigint       NOT NULL,
+    accepted_at_ms bigint       NOT NULL,
+    due_at_ms      bigint       NOT NULL,
+    reason         text         CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    updated_at_ms  bigint       NOT NULL,
+    PRIMARY KEY (order_id),
+    UNIQUE KEY seckill_orders_seq (item, epoch, seq),
+    CONSTRAINT seckill_orders_state CHECK (state IN ('held', 'paid', 'cancelled', 'expired')),
+    CONSTRAINT seckill_orders_quantity CHECK (quantity > 0)
+) ENGINE = InnoDB;
+
+-- One row an item and epoch: the bound that no writer can pass, whatever Redis said.
+CREATE TABLE IF NOT EXISTS seckill_items (
+    item  varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    epoch bigint      NOT NULL,
+    total bigint      NOT NULL,
+    held  bigint      NOT NULL,
+    paid  bigint      NOT NULL,
+    PRIMARY KEY (item, epoch),
+    CONSTRAINT seckill_items_bound CHECK (held >= 0 AND paid >= 0 AND held + paid <= total)
+) ENGINE = InnoDB;
+
+-- Messages that could not be written, with their reason, until an operator retries or refunds them.
+CREATE TABLE IF NOT EXISTS seckill_parked (
+    id          bigint       NOT NULL AUTO_INCREMENT,
+    message_id  varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    body_sha256 char(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    reason      text         CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    body        mediumblob   NOT NULL,
+    at_ms       bigint       NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY seckill_parked_once (message_id, body_sha256)
+) ENGINE = InnoDB;

@@ -1,0 +1,70 @@
+-- Every statement that the program sends to SQLite. Each begins with its name; :parameters are the program's.
+
+-- name: known_orders
+-- The rows of these orders. BEGIN IMMEDIATE keeps other writers out until the transaction ends.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
+FROM seckill_orders
+WHERE order_id IN (SELECT value FROM json_each(:order_ids));
+
+-- name: insert_orders
+-- New rows.
+INSERT INTO seckill_orders
+    (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms)
+VALUES (:order_id, :item, :epoch, :seq, :buyer, :quantity, :state, :event_no, :accepted_at_ms, :due_at_ms, :reason,
+    :updated_at_ms);
+
+-- name: update_orders
+-- Rows that known_orders found.
+UPDATE seckill_orders
+SET state = :state, event_no = :event_no, due_at_ms = :due_at_ms, reason = :reason, updated_at_ms = :updated_at_ms
+WHERE order_id = :order_id;
+
+-- name: raise_totals
+-- The item rows of a batch: made if missing; a total only grows, as units are only ever added to an epoch.
+INSERT INTO seckill_items (item, epoch, total, held, paid)
+VALUES (:item, :epoch, :total, 0, 0)
+ON CONFLICT (item, epoch) DO UPDATE SET total = max(total, excluded.total);
+
+-- name: move_units
+-- Apart from raise_totals, since an inserted row with a negative number would break the CHECK before it is merged.
+UPDATE seckill_items SET held = held + :held, paid = paid + :paid WHERE item = :item AND epoch = :epoch;
+
+-- name: park
+-- A message, once.
+INSERT INTO seckill_parked (message_id, body_sha256, reason, body, at_ms)
+VALUES (:message_id, :body_sha256, :reason, :body, :at_ms)
+ON CONFLICT (message_id, body_sha256) DO NOTHING;
+
+-- name: order
+-- One order.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
+FROM seckill_orders
+WHERE order_id = :order_id;
+
+-- name: orders_page
+-- The next orders of an item, by its unique key.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
+FROM seckill_orders
+WHERE item = :item AND epoch >= :epoch AND (epoch > :epoch OR seq > :seq)
+ORDER BY epoch, seq
+LIMIT :most;
+
+-- name: parked_page
+-- The next parked messages, oldest first.
+SELECT id, message_id, reason, body, at_ms FROM seckill_parked WHERE id > :id ORDER BY id LIMIT :most;
+
+-- name: create_migrations
+-- Which schema files were applied.
+CREATE TABLE IF NOT EXISTS seckill_migrations (
+    name          text    NOT NULL PRIMARY KEY,
+    checksum      text    NOT NULL,
+    applied_at_ms integer NOT NULL
+);
+
+-- name: applied
+-- Names and checksums of the applied schema files.
+SELECT name, checksum FROM seckill_migrations;
+
+-- name: record_migration
+-- One more schema file is applied.
+INSERT INTO seckill_migrations (name, checksum, applied_at_ms) VALUES (:name, :checksum, :applied_at_ms);

@@ -1,0 +1,67 @@
+"""SQLite, by the standard library: the embedded default. One writer at a time, also among processes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import unquote
+
+from seckill_sidecar.adapters.orders_db.session import Fault, Session, Statement
+from seckill_sidecar.adapters.orders_db.sql_text import SQLITE
+from seckill_sidecar.adapters.orders_db.sqlite_faults import fault_of
+from seckill_sidecar.errors import ConfigurationError, Problem, SchemaMismatch
+
+_OLDEST = (3, 26)
+_BULK = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+"""What ``sqlite3``'s executemany takes."""
+
+
+class SQLite:
+    """``Dialect`` for ``sqlite:///relative.db`` and ``sqlite:////absolute.db``."""
+
+    folder = "sqlite"
+    syntax = SQLITE
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, sqlite3.Warning)
+
+    def __init__(self, url: str) -> None:
+        self._path = _path(url)
+        self.where = f"sqlite:///{self._path}"
+
+    def open(self, patience: float) -> Session:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise SchemaMismatch("database", f"SQLite {sqlite3.sqlite_version} is too old, 3.26 or later is needed")
+        # The pool hands a session to one thread at a time.
+        connection = sqlite3.connect(self._path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return Session(connection, begin="BEGIN IMMEDIATE")
+
+    def compile(self, name: str, sql: str, ours: bool) -> Statement:
+        return Statement(name, sql, bulk=sql.upper().startswith(_BULK), ours=ours)
+
+    def many(self, values: Sequence[str]) -> str:
+        return json.dumps(values)
+
+    def fault(self, error: Exception) -> Fault:
+        return fault_of(error)
+
+    @contextmanager
+    def migrating(self, session: Session, _patience: float) -> Iterator[None]:
+        session.begin(writing=True)
+        yield
+        session.commit()
+
+
+def _path(url: str) -> str:
+    path = unquote(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or not path or path.startswith(":memory:") or "?" in path:
+        what = "is no database file; write sqlite:///relative.db or sqlite:////absolute/path.db"
+        raise ConfigurationError([Problem("settings", 0, 0, "stores.database", what)])
+    return path
