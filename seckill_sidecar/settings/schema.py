@@ -1,16 +1,33 @@
 """The settings, one frozen record a section, with defaults. The YAML has the same names.
 
 A field's ``description`` is what ``config schema`` and the shipped ``conf/seckill.yaml`` say of it.
-Durations are seconds, sizes bytes, moments milliseconds since 1970 UTC.
+Durations are seconds, sizes bytes, moments milliseconds since 1970 UTC. What one value can be by itself
+stands here; what several can't be together stands in ``rules``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
-from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Size
+from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Size, StoreUrl, masked
+
+STATEMENT_NAMES = frozenset(
+    ["order_id", "item", "buyer", "quantity", "seq", "epoch", "state", "accepted_at_ms", "due_at_ms", "reason"]
+)
+"""What the SQL of ``writer.on_…`` may ask for, as ``:order_id`` and so on."""
 
 
 class Section(BaseModel):
@@ -19,19 +36,30 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+class Outline(Section):
+    """A section made of sections: one with nothing under its name is taken as its defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _skip_empty(cls, value: Any) -> Any:
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
 # -- where a value of a request comes from ---------------------------------------------------------
+
+Name = Annotated[str, Field(min_length=1)]
 
 
 class Source(Section):
     """Where one value of a request comes from: exactly one of these keys."""
 
-    path: str | None = Field(None, description="a {name} of the route's path template")
-    query: str | None = Field(None, description="a field of the query string")
-    form: str | None = Field(None, description="a field of an application/x-www-form-urlencoded or multipart body")
-    json_: str | None = Field(None, alias="json", description="a dotted path into a JSON body, for example cart.0.sku")
-    header: str | None = Field(None, description="a request header")
-    cookie: str | None = Field(None, description="a cookie")
-    environ: str | None = Field(
+    path: Name | None = Field(None, description="a {name} of the route's path template")
+    query: Name | None = Field(None, description="a field of the query string")
+    form: Name | None = Field(None, description="a field of an application/x-www-form-urlencoded or multipart body")
+    json_: Name | None = Field(None, alias="json", description="a dotted path into a JSON body, for example cart.0.sku")
+    header: Name | None = Field(None, description="a request header")
+    cookie: Name | None = Field(None, description="a cookie")
+    environ: Name | None = Field(
         None, description="a WSGI environ key, for the middleware only, for example REMOTE_USER"
     )
 
@@ -44,6 +72,18 @@ class Source(Section):
     def name(self) -> str:
         """The value of the key that is set."""
         return next(value for _, value in self._given() if value is not None)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name, value in self._given() if value is not None]
+        if len(given) != 1:
+            known = ", ".join(name for name, _ in self._given())
+            raise ValueError(f"names {' and '.join(given) or 'no place'}; write exactly one of {known}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_others(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
     def _given(self) -> list[tuple[str, str | None]]:
         return [
@@ -81,13 +121,23 @@ class BuyerSource(Source):
 class Stores(Section):
     """Which Redis, RabbitMQ, database and storefront to use."""
 
-    redis: str = Field("embedded", description="redis://, rediss://, unix:// URL, or embedded (a bundled Valkey)")
-    broker: str = Field(
+    redis: StoreUrl = Field("embedded", description="redis://, rediss://, unix:// URL, or embedded (a bundled Valkey)")
+    broker: StoreUrl = Field(
         "none", description="amqp:// or amqps:// URL, or none (the relay writes the outbox to the database)"
     )
-    database: str = Field("sqlite:///seckill.db", description="mysql://user:password@host:port/name, or sqlite:///file")
-    storefront: str | None = Field(None, description="http:// URL of the legacy site (or unix:/path), for the sidecar")
-    embedded_dir: str = Field("var/embedded", description="where the bundled Valkey keeps its data and socket")
+    database: StoreUrl = Field(
+        "sqlite:///seckill.db", description="mysql://user:password@host:port/name, or sqlite:///file"
+    )
+    storefront: StoreUrl | None = Field(
+        None, description="http:// URL of the legacy site (or unix:/path), for the sidecar"
+    )
+    embedded_dir: str = Field(
+        "var/embedded", min_length=1, description="where the bundled Valkey keeps its data and socket"
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Passwords stay out of logs and tracebacks."""
+        return [(name, masked(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
 
 
 class LedgerSettings(Section):
@@ -99,15 +149,18 @@ class LedgerSettings(Section):
     outbox: int = Field(
         1_000_000, ge=1, description="events that may wait for the broker, per item; beyond it the item refuses"
     )
-    idempotency: Duration = Field(86400.0, description="how long an idempotency key stays bound to its purchase")
+    idempotency: Duration = Field(86400.0, gt=0, description="how long an idempotency key stays bound to its purchase")
+
+
+AmqpName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,127}$")]
 
 
 class BrokerSettings(Section):
     """What the program declares in RabbitMQ, and how much may be under way."""
 
-    exchange: str = Field("seckill", description="direct exchange that orders are published to")
-    queue: str = Field("seckill.orders", description="queue that the writer consumes")
-    parked: str = Field(
+    exchange: AmqpName = Field("seckill", description="direct exchange that orders are published to")
+    queue: AmqpName = Field("seckill.orders", description="queue that the writer consumes")
+    parked: AmqpName = Field(
         "seckill.parked", description="queue for messages that can't be processed (and its exchange's name)"
     )
     quorum: bool = Field(False, description="use quorum queues (a cluster of three or more brokers)")
@@ -115,7 +168,7 @@ class BrokerSettings(Section):
         1_000_000, ge=1, description="messages that may wait in the orders queue; more are refused, none dropped"
     )
     in_flight: int = Field(512, ge=1, le=10_000, description="unconfirmed messages a process, at most")
-    heartbeat: Duration = Field(20.0, description="AMQP heartbeat")
+    heartbeat: Duration = Field(20.0, gt=0, description="AMQP heartbeat")
 
 
 class WriterSettings(Section):
@@ -123,7 +176,7 @@ class WriterSettings(Section):
 
     batch: int = Field(500, ge=1, le=10_000, description="orders in one transaction, at most")
     linger: Duration = Field(0.05, description="how long to wait for a batch to fill")
-    retry: Duration = Field(1.0, description="first wait after the database failed; doubles up to 30 s")
+    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 30 s")
     on_accepted: tuple[str, ...] = Field(
         (), description="SQL run with each new order, in the same transaction, with :order_id and the like"
     )
@@ -135,7 +188,7 @@ class WriterSettings(Section):
 class RelaySettings(Section):
     """How outbox leftovers are delivered and holds expired."""
 
-    every: Duration = Field(0.5, description="pause between two rounds when there is nothing to do")
+    every: Duration = Field(0.5, gt=0, description="pause between two rounds when there is nothing to do")
     after: Duration = Field(2.0, description="age at which an event counts as left over by its gate")
     batch: int = Field(500, ge=1, le=10_000, description="events or holds taken at once")
 
@@ -144,7 +197,9 @@ class StorefrontSettings(Section):
     """How the sidecar reaches the legacy site."""
 
     connections: int = Field(64, ge=1, le=10_000, description="connections a process, at most")
-    idle: Duration = Field(5.0, description="how long an idle connection is kept; less than the site's own keep-alive")
+    idle: Duration = Field(
+        5.0, gt=0, description="how long an idle connection is kept; less than the site's own keep-alive"
+    )
 
 
 # -- time, failure ---------------------------------------------------------------------------------
@@ -153,24 +208,24 @@ class StorefrontSettings(Section):
 class Timeouts(Section):
     """Bounds on every wait."""
 
-    request: Duration = Field(3.0, description="in which a purchase gets its verdict, all stores together")
-    ledger: Duration = Field(0.5, description="one call to Redis")
-    broker: Duration = Field(1.0, description="one confirm of RabbitMQ")
-    database: Duration = Field(10.0, description="one statement or commit")
-    connect: Duration = Field(1.0, description="opening a connection to any store")
-    storefront: Duration = Field(30.0, description="the legacy site's first byte, and each pause after it")
+    request: Duration = Field(3.0, gt=0, description="in which a purchase gets its verdict, all stores together")
+    ledger: Duration = Field(0.5, gt=0, description="one call to Redis")
+    broker: Duration = Field(1.0, gt=0, description="one confirm of RabbitMQ")
+    database: Duration = Field(10.0, gt=0, description="one statement or commit")
+    connect: Duration = Field(1.0, gt=0, description="opening a connection to any store")
+    storefront: Duration = Field(30.0, gt=0, description="the legacy site's first byte, and each pause after it")
 
 
 class BreakerSettings(Section):
     """When a store is left alone: failures ≥ ratio of the calls in the window, with at least `minimum` calls."""
 
-    window: Duration = Field(10.0, description="how far back calls count")
+    window: Duration = Field(10.0, gt=0, description="how far back calls count")
     minimum: int = Field(10, ge=1, description="calls in the window before it may open")
     ratio: float = Field(0.5, gt=0, le=1, description="share of failures that opens it")
-    wait: Duration = Field(2.0, description="how long it stays open before one trial call")
+    wait: Duration = Field(2.0, gt=0, description="how long it stays open before one trial call")
 
 
-class Breakers(Section):
+class Breakers(Outline):
     """One breaker a store."""
 
     ledger: BreakerSettings = BreakerSettings()
@@ -232,6 +287,17 @@ class Limits(Section):
 # -- routes, replies, items ------------------------------------------------------------------------
 
 
+def _shape(value: Any) -> str:
+    return "<mapping>" if isinstance(value, dict | Source) else "<value>"
+
+
+ItemSource = Annotated[Annotated[Source, Tag("<mapping>")] | Annotated[str, Tag("<value>")], Discriminator(_shape)]
+Quantity = Annotated[
+    Annotated[QuantitySource, Tag("<mapping>")] | Annotated[int, Field(ge=1, le=9999), Tag("<value>")],
+    Discriminator(_shape),
+]
+
+
 class Route(Section):
     """One kind of purchase request of the legacy site."""
 
@@ -243,10 +309,8 @@ class Route(Section):
     host: str | None = Field(None, description="only for this Host")
     query: dict[str, str] = Field({}, description="only with these query fields, for example {route: checkout/confirm}")
     form: dict[str, str] = Field({}, description="only with these form fields")
-    item: Source | str = Field(description="where the SKU comes from, or a SKU that all requests of this route mean")
-    quantity: QuantitySource | Annotated[int, Field(ge=1, le=9999)] = Field(
-        1, description="where the quantity comes from, or a number"
-    )
+    item: ItemSource = Field(description="where the SKU comes from, or a SKU that all requests of this route mean")
+    quantity: Quantity = Field(1, description="where the quantity comes from, or a number")
     buyer: BuyerSource | None = Field(None, description="where the buyer comes from; the identity section's by default")
     idempotency: Source | None = Field(
         Source(header="Idempotency-Key"), description="where the idempotency key comes from"
@@ -258,7 +322,7 @@ class Route(Section):
     redirect_to: str | None = Field(
         None, description="for redirect: a path on this site, for example /thanks?order={order}&token={token}"
     )
-    hold: Duration | None = Field(None, description="how long an unpaid hold lives; the item's by default")
+    hold: Duration | None = Field(None, gt=0, description="how long an unpaid hold lives; the item's by default")
 
 
 class ItemSettings(Section):
@@ -269,7 +333,7 @@ class ItemSettings(Section):
     opens_at: Moment = Field(0, description="from when it sells; without it at once", validate_default=False)
     closes_at: Moment = Field(0, description="from when it no longer sells; without it never", validate_default=False)
     per_buyer: int = Field(1, ge=1, le=9999, description="units one buyer may have")
-    hold: Duration = Field(900.0, description="how long an unpaid hold lives")
+    hold: Duration = Field(900.0, gt=0, description="how long an unpaid hold lives")
 
 
 class Serve(Section):
@@ -291,7 +355,7 @@ class Log(Section):
     )
 
 
-class Settings(Section):
+class Settings(Outline):
     """The whole configuration of one site."""
 
     stores: Stores = Stores()

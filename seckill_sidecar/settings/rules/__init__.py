@@ -1,0 +1,10 @@
+"""All rules: the combinations of settings that can't be, and those that are hardly meant."""
+
+from __future__ import annotations
+
+from seckill_sidecar.settings.rules import listening, moments, origin, routing, statements, stores, templates
+from seckill_sidecar.settings.rules.rule import Rule
+
+_FILES = (templates, routing, origin, stores, moments, statements, listening)
+
+RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
