@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from stack import Server
 
+from demo.progress import say
+
 FROZEN_FOR_S = 4.0
 
 
@@ -25,14 +27,25 @@ class Drama:
         if self._frozen_at is None and tally["accepted"] >= self.after:
             self.victim.pause()
             self._frozen_at = time.monotonic()
-        elif self._frozen_at is not None and time.monotonic() - self._frozen_at > FROZEN_FOR_S:
+            say(f"{self.victim.name} is frozen after {tally['accepted']} orders")
+        elif not self._over and self._frozen_at is not None and time.monotonic() - self._frozen_at > FROZEN_FOR_S:
             self.end()
 
-    def end(self) -> str:
-        """Thaw the victim, however far things went; say what happened."""
+    def end(self) -> None:
+        """Thaw the victim, however far things went."""
         if self._frozen_at is None:
-            return f"{self.victim.name} was to be frozen after {self.after} orders, which never came"
-        if not self._over:
+            say(f"{self.victim.name} was to be frozen after {self.after} orders, which never came")
+        elif not self._over:
             self.victim.resume()
             self._over = True
-        return f"{self.victim.name} was frozen for {FROZEN_FOR_S:.0f} s after {self.after} orders"
+            say(f"{self.victim.name} is back after {time.monotonic() - self._frozen_at:.1f} s")
+
+
+class NoDrama:
+    """Nothing happens."""
+
+    def tick(self, tally: Counter[str]) -> None:
+        """Let it be."""
+
+    def end(self) -> None:
+        """Let it be."""

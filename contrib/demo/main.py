@@ -16,7 +16,7 @@ from stack import StackError
 
 from demo.books import Books
 from demo.check import find_faults
-from demo.drama import Drama
+from demo.drama import Drama, NoDrama
 from demo.plan import Plan, crowd, read_plan
 from demo.play import Sale
 from demo.progress import Progress, say
@@ -57,7 +57,7 @@ def _run(plan: Plan, folder: Path) -> int:
     say(f"starting the {plan.stack} stack")
     with open_site(plan, folder) as site:
         _look_around(site)
-        result = _play(plan, site)
+        result = _judge(plan, site)
         print(table(result), json_line(result), sep="\n\n", flush=True)
         if plan.keep:
             _keep(site)
@@ -71,29 +71,32 @@ def _look_around(site: Site) -> None:
     say(f"{pages} pages of the shop are the same through the sidecar; unsigned purchases are refused")
 
 
-def _play(plan: Plan, site: Site) -> Result:
+def _judge(plan: Plan, site: Site) -> Result:
+    sale, wall_s = play_sale(plan, site)
+    _expect_running(site)
+    books = read_books(site, sale)
+    return Result(plan, books, find_faults(plan, books), wall_s)
+
+
+def play_sale(plan: Plan, site: Site) -> tuple[Sale, float]:
+    """Play the sale and wait until its orders are written; return what was told, and the seconds of the sale itself."""
     attempts = crowd(plan)
     cookies = {buyer: site.home.secret.cookie(buyer) for buyer in {attempt.buyer for attempt in attempts}}
     sale = Sale(site.front, cookies.__getitem__)
     progress = Progress(plan.requests)
-    drama = Drama(site.piles[plan.kill], max(1, plan.stock // 4)) if plan.kill else None
+    drama = Drama(site.piles[plan.kill], max(1, plan.stock // 4)) if plan.kill else NoDrama()
 
     def tick(tally: Counter[str]) -> None:
         progress.tick(tally)
-        if drama:
-            drama.tick(tally)
+        drama.tick(tally)
 
     try:
         wall_s = sale.play(attempts, plan.connections, tick)
     finally:
-        ending = drama.end() if drama else ""
+        drama.end()
     progress.end(sale.tally)
-    if ending:
-        say(ending)
     _await_drained(site)
-    _expect_running(site)
-    books = _read_books(site, sale)
-    return Result(plan, books, find_faults(plan, books), wall_s)
+    return sale, wall_s
 
 
 def _await_drained(site: Site) -> None:
@@ -114,7 +117,8 @@ def _expect_running(site: Site) -> None:
             raise DemoFailed(f"{server.name} ended by itself during the sale", "its log is above", server.log_tail())
 
 
-def _read_books(site: Site, sale: Sale) -> Books:
+def read_books(site: Site, sale: Sale) -> Books:
+    """All four accounts of the sale as they are now."""
     accounts = site.accounts
     return Books(
         told=sale.told,
