@@ -31,7 +31,7 @@ check: $(VENV)/dev.stamp ## what a commit must pass: lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	MYPYPATH=contrib $(BIN)/mypy -p stack
+	MYPYPATH=contrib $(BIN)/mypy -p stack -p shop -p demo
 
 .PHONY: lock
 lock: $(VENV)/lock.stamp ## write contrib/requirements.txt anew, with the newest versions that setup.cfg allows
