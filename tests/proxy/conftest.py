@@ -18,6 +18,7 @@ def _storefront() -> Iterator[Storefront]:
 def storefront(_storefront: Storefront) -> Storefront:
     """The storefront, with nothing asked yet."""
     _storefront.seen.clear()
+    _storefront.broken.clear()
     return _storefront
 
 

@@ -37,9 +37,11 @@ class Seen:
 
 @dataclass
 class Storefront:
-    """Listens on a free port from ``with`` on. ``seen`` is every request, in the order of their ends."""
+    """Listens on a free port from ``with`` on. ``seen`` is every whole request, in the order of their ends."""
 
     seen: list[Seen] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Targets of requests that broke off."""
     made: int = 0
     """Connections ever accepted."""
     open: set[socket.socket] = field(default_factory=set)
@@ -62,7 +64,7 @@ class Storefront:
         self.drop_connections()
 
     def answer(self, name: str, how: bytes | Script, *, early: bool = False) -> str:
-        """Answer requests for ``name`` so; ``early`` does it before their body is read."""
+        """Answer requests for ``name`` so; ``early`` does it before their body is read, and then hangs up."""
         script = how if callable(how) else _say(how)
         self._answers[name] = (script, early)
         return name
@@ -83,10 +85,12 @@ class Storefront:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream, suppress(OSError):
-            while self._exchange(connection, stream):
-                pass
-        self.open.discard(connection)
+        try:
+            with connection, connection.makefile("rb") as stream, suppress(OSError):
+                while self._exchange(connection, stream):
+                    pass
+        finally:
+            self.open.discard(connection)
 
     def _exchange(self, connection: socket.socket, stream: BinaryIO) -> bool:
         line = stream.readline()
@@ -97,10 +101,15 @@ class Storefront:
         name = next((value for name, value in headers if name.lower() == "x-answer"), "")
         script, early = self._answers.get(name, (_say(_OK), False))
         if early:
-            return script(connection)
+            script(connection)
+            return False
         if any(value.lower() == "100-continue" for _, value in headers):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        size, digest = _read_body(stream, headers)
+        try:
+            size, digest = _read_body(stream, headers)
+        except ConnectionAbortedError:
+            self.broken.append(target)
+            raise
         self.seen.append(Seen(method, target, headers, size, digest))
         return script(connection)
 
@@ -128,15 +137,22 @@ def _read_body(stream: BinaryIO, headers: list[tuple[str, str]]) -> tuple[int, s
     size, digest = 0, hashlib.sha256()
     names = {name.lower(): value for name, value in headers}
     if "transfer-encoding" in names:
-        while length := int(stream.readline().split(b";")[0], 16):
+        while length := int(_line(stream).split(b";")[0], 16):
             digest.update(_exactly(stream, length))
             size += length
-            stream.readline()
+            _line(stream)
         _fields(stream)  # trailers
     elif length := int(names.get("content-length", "0")):
         digest.update(_exactly(stream, length))
         size = length
     return size, digest.hexdigest()
+
+
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise ConnectionAbortedError("the request's body broke off")
+    return line
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes:

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.validate import validator
 
 import werkzeug.serving
-from stack import Server
+from stack import Server, guard
 from stack.ports import HOST
 
 from proxy_client import ask, request
@@ -47,6 +47,10 @@ class Gunicorn(Server):
         here = str(Path(__file__).parent)
         conf = "python:seckill_sidecar.gunicorn_conf"
         return [sys.executable, "-m", "gunicorn", "-c", conf, "--pythonpath", here, "bare_proxy:application"]
+
+    def processes(self) -> list[int]:
+        """gunicorn and its workers."""
+        return [self.pid, *guard.descendants(self.pid)]
 
     def answers(self) -> bool:
         return ask(self.address, request("/", "Connection: close", method="CONNECT")).status == 501
