@@ -158,6 +158,9 @@ class OrdersDb(Protocol):
     def orders(self, item: str) -> Iterator[Order]:
         """All orders of an item, streamed."""
 
+    def last_epoch(self, item: str) -> int:
+        """The highest epoch of which the database has orders, 0 if it has none of this item."""
+
     def parked(self) -> Iterator[Parked]:
         """All parked messages, oldest first."""
 

@@ -110,6 +110,10 @@ class SqlOrdersDb:
                 return
             epoch, seq = page[-1].epoch, page[-1].seq
 
+    def last_epoch(self, item: str) -> int:
+        """The highest epoch of which the database has orders, 0 if it has none of this item."""
+        return int(self._find("last_epoch", item=item)[0][0])
+
     def parked(self) -> Iterator[Parked]:
         """All parked messages, oldest first, a page in memory at a time."""
         last = 0

@@ -55,6 +55,10 @@ WHERE item = :item AND epoch >= :epoch AND (epoch > :epoch OR seq > :seq)
 ORDER BY epoch, seq
 LIMIT :most;
 
+-- name: last_epoch
+--- The highest epoch of an item that any order was written for; 0 if there is none.
+SELECT COALESCE(MAX(epoch), 0) FROM seckill_items WHERE item = :item;
+
 -- name: parked_page
 -- The next parked messages, oldest first.
 SELECT id, message_id, reason, body, at_ms FROM seckill_parked WHERE id > :id ORDER BY id LIMIT :most;

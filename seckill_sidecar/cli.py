@@ -1,0 +1,164 @@
+"""The command ``seckill-sidecar``: reads the command line, runs one command, exits with a code by cause.
+
+0 done, 1 a check failed, 2 called wrongly, 69 a store is unavailable, 78 the configuration can't be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from seckill_sidecar import __version__
+from seckill_sidecar.clock import SystemClock
+from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
+from seckill_sidecar.observers import log
+from seckill_sidecar.ops import items
+from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
+from seckill_sidecar.settings.values import parse_duration
+from seckill_sidecar.wire.tokens import BUYER
+from seckill_sidecar.wiring import Site, config_path
+from seckill_sidecar.workers.relay import repeat
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        command: Command = arguments.command
+        return command(arguments)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1 if arguments.command is _check else error.exit_code
+    except SeckillError as error:
+        print(f"seckill-sidecar: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument("-c", "--config", default=config_path(), metavar="FILE", help="the YAML (or SECKILL_CONFIG)")
+    parser = argparse.ArgumentParser(prog="seckill-sidecar", description="A gate beside a legacy shop for flash sales.")
+    parser.add_argument("--version", action="version", version=f"seckill-sidecar {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, what: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[config], help=what, description=what)
+        sub.set_defaults(command=run)
+        return sub
+
+    add("check", _check, "read the configuration as production does, and say what is wrong with it")
+    shown = add("config", _config, "show the configuration with its defaults, or its JSON Schema")
+    shown.add_argument("what", choices=["show", "schema"])
+    add("migrate", _migrate, "create or update the project's tables in the database")
+    add("serve", _serve, "run the sidecar under gunicorn")
+    add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
+    add("writer", _writer, "write orders from RabbitMQ to the database")
+    items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
+    token.add_argument("--buyer", required=True)
+    token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = load(arguments.config, os.environ)
+    log.configure(settings.log)
+    return settings
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    report = inspect(arguments.config, os.environ)
+    for finding in (*report.problems, *report.warnings):
+        print(finding if finding in report.problems else f"{finding} (warning)", file=sys.stderr)
+    if report.problems:
+        return 1
+    print(f"{arguments.config} is sound")
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    print(json.dumps(json_schema(), indent=2) if arguments.what == "schema" else show(_settings(arguments)), end="\n")
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    applied = Site(_settings(arguments)).orders.migrate()
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to do: the schema is current")
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    if settings.stores.storefront is None:
+        raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
+    Site(settings).refuse_unfit_ledger()
+    os.environ["SECKILL_CONFIG"] = os.path.abspath(arguments.config)
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf"]
+    # gunicorn takes this process's place: its master is what a service manager started and signals.
+    os.execv(sys.executable, command)  # noqa: S606 - fixed words, no shell
+
+
+def _relay(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    site, stop = Site(settings), _stop_on_signals()
+    every = settings.relay.every
+    expirer = threading.Thread(target=repeat, args=("expire", site.expirer().step, every, stop), name="expire")
+    expirer.start()
+    try:
+        if site.broker is None:
+            site.writer().run(stop)
+        else:
+            relay = site.relay()
+            repeat("relay", relay.step, every, stop)
+            relay.close()
+            site.broker.close()
+    finally:
+        stop.set()
+        expirer.join()
+        site.ledger.close()
+    return 0
+
+
+def _writer(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    if settings.stores.broker == "none":
+        raise UsageError("with stores.broker none the relay writes to the database itself; run: seckill-sidecar relay")
+    Site(settings).writer().run(_stop_on_signals())
+    return 0
+
+
+def _item(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    site = Site(settings)
+    print(items.Items(site.ledger, site.orders, site.clock).run(arguments, settings.items))
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    keyring = Site(_settings(arguments)).keyring
+    if not keyring:
+        raise UsageError("the configuration has no keys to sign with")
+    try:
+        seconds = parse_duration(arguments.ttl)
+    except ValueError as error:
+        raise UsageError(f"--ttl {error}") from error
+    print(keyring.sign(BUYER, arguments.buyer, SystemClock().wall() + seconds))
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

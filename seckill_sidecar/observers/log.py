@@ -1,0 +1,93 @@
+"""Facts as log lines: readable text on a terminal, one JSON object a line elsewhere.
+
+Control characters are escaped, so that nothing a client sent can forge a line. Buyers are not named.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from seckill_sidecar.errors import StoreError
+from seckill_sidecar.gate.pipeline import Decided
+from seckill_sidecar.model import Verdict
+from seckill_sidecar.settings.schema import Log
+
+_gate = logging.getLogger("seckill_sidecar.gate")
+_breaker = logging.getLogger("seckill_sidecar.breaker")
+_PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def log_decision(fact: Decided) -> None:
+    """One line for each purchase: at info if accepted, at warning if unavailable, else at debug."""
+    level = logging.DEBUG
+    if fact.verdict is Verdict.UNAVAILABLE:
+        level = logging.WARNING
+    elif fact.verdict is Verdict.ACCEPTED:
+        level = logging.INFO
+    if _gate.isEnabledFor(level):
+        _gate.log(level, "decided", extra=_facts(fact))
+
+
+def _facts(fact: Decided) -> dict[str, Any]:
+    facts: dict[str, Any] = {"verdict": fact.verdict.value, "route": fact.route, "ms": round(fact.seconds * 1000, 1)}
+    for name in ("item", "order_id", "reason"):
+        if value := getattr(fact, name):
+            facts[name] = value
+    return facts
+
+
+def log_breaker(store: str, before: str, after: str) -> None:
+    """One line for each change of a breaker's state."""
+    level = logging.WARNING if after == "open" else logging.INFO
+    _breaker.log(level, "breaker %s: %s -> %s", store, before, after)
+
+
+def log_left_undone(what: str, error: StoreError) -> None:
+    """One line for what a store's failure left to be done later."""
+    _gate.warning("%s: %s", what, error)
+
+
+def configure(settings: Log) -> None:
+    """Send this program's log to standard error in the wanted form. Called by entry points only."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(_form(settings.format)))
+    root = logging.getLogger("seckill_sidecar")
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    root.propagate = False
+
+
+def _form(wanted: Literal["auto", "text", "json"]) -> Literal["text", "json"]:
+    if wanted == "auto":
+        return "text" if sys.stderr.isatty() else "json"
+    return wanted
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, form: Literal["text", "json"]) -> None:
+        super().__init__()
+        self._as_json = form == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        if record.exc_info:
+            extra["exception"] = self.formatException(record.exc_info)
+        if self._as_json:
+            at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+            line = {
+                "time": at,
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+            }
+            return json.dumps(line | extra, default=str)
+        words = " ".join(f"{name}={value}" for name, value in extra.items())
+        return _escaped(f"{record.levelname.lower():7} {record.getMessage()} {words}".rstrip())
+
+
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

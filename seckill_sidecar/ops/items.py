@@ -1,0 +1,169 @@
+"""``item load|open|close|pause|add|show|list``: what an operator does to items."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from seckill_sidecar.clock import Clock, Deadline
+from seckill_sidecar.errors import UsageError
+from seckill_sidecar.model import SKU, Item, ItemView
+from seckill_sidecar.ports import Ledger, OrdersDb
+from seckill_sidecar.settings.schema import ItemSettings
+from seckill_sidecar.settings.values import parse_duration, parse_moment
+
+_SECONDS = 10.0
+_STATUS = {"open": "open", "close": "closed", "pause": "paused"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands of ``item``."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    load = actions.add_parser("load", help="put an item on sale; without SKU, all items of the YAML")
+    load.add_argument("sku", nargs="?")
+    load.add_argument("--total", type=int, help="units on sale")
+    load.add_argument("--opens-at", help="for example 2026-11-11T20:00:00+08:00")
+    load.add_argument("--closes-at")
+    load.add_argument("--per-buyer", type=int, help="units one buyer may have (1)")
+    load.add_argument("--hold", help="how long an unpaid hold lives (15m)")
+    load.add_argument("--replaces", type=int, metavar="EPOCH", help="start anew over the orders of this epoch")
+    for action, what in (("open", "sell, within its window"), ("close", "stop selling"), ("pause", "refuse for now")):
+        actions.add_parser(action, help=what).add_argument("sku")
+    add = actions.add_parser("add", help="put more units on sale")
+    add.add_argument("sku")
+    add.add_argument("units", type=int)
+    actions.add_parser("show", help="one item as it stands").add_argument("sku")
+    actions.add_parser("list", help="all items as they stand")
+    for action_parser in actions.choices.values():
+        action_parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+class Items:
+    """Carries the commands out."""
+
+    def __init__(self, ledger: Ledger, orders: OrdersDb, clock: Clock) -> None:
+        self._ledger = ledger
+        self._orders = orders
+        self._clock = clock
+
+    def run(self, arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> str:
+        """Do what the command line says; return what to print. Raises ``UsageError``, ``StoreError``."""
+        views = self._views(arguments, configured)
+        if arguments.json:
+            shown = [asdict(view) for view in views]
+            return json.dumps(shown[0] if arguments.action in ("show", "add", *_STATUS) else shown)
+        return table(views)
+
+    def _views(self, arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> list[ItemView]:
+        if arguments.action == "load":
+            wanted = items_to_load(arguments, configured)
+            return [self._load(item, arguments.replaces) for item in wanted]
+        if arguments.action == "list":
+            found = [self._ledger.item(sku, self._deadline()) for sku in self._ledger.items(self._deadline())]
+            return [view for view in found if view is not None]
+        return [self._one(arguments)]
+
+    def _one(self, arguments: argparse.Namespace) -> ItemView:
+        sku = valid_sku(arguments.sku)
+        if arguments.action == "add":
+            if not 1 <= arguments.units <= 100_000_000:
+                raise UsageError("units has to be a whole number from 1 to 100000000")
+            return self._ledger.add(sku, arguments.units, self._deadline())
+        if arguments.action in _STATUS:
+            return self._ledger.switch(sku, _STATUS[arguments.action], self._deadline())
+        view = self._ledger.item(sku, self._deadline())
+        if view is None:
+            raise UsageError(f"there is no item {sku} in the ledger; load it first: seckill-sidecar item load {sku}")
+        return view
+
+    def _load(self, item: Item, replaces: int | None) -> ItemView:
+        # The database remembers what a lost or emptied Redis does not: loading over its orders would sell them again.
+        seen = self._orders.last_epoch(item.sku)
+        present = self._ledger.item(item.sku, self._deadline())
+        if seen and (present is None or present.epoch < seen) and replaces != seen:
+            raise UsageError(
+                f"the database has orders of {item.sku} (epoch {seen}) that this ledger does not know; "
+                f"if that sale is over, start anew with --replaces {seen}"
+            )
+        known_here = replaces if present is not None and present.epoch == replaces else None
+        return self._ledger.load(item, self._deadline(), replaces=known_here, epoch=seen + 1)
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(_SECONDS, self._clock)
+
+
+def items_to_load(arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> list[Item]:
+    """The items that ``item load`` means: the YAML's, with what the command line says instead."""
+    by_sku = {item.sku: item for item in configured}
+    if arguments.sku is None:
+        if not by_sku:
+            raise UsageError("the YAML has no items; name one: seckill-sidecar item load SKU --total N")
+        return [_item(settings) for settings in by_sku.values()]
+    sku = valid_sku(arguments.sku)
+    base = _item(by_sku[sku]) if sku in by_sku else None
+    total = arguments.total if arguments.total is not None else (base.total if base else None)
+    if total is None or not 0 <= total <= 100_000_000:
+        raise UsageError(f"how many units of {sku}? add --total N (0 to 100000000)")
+    return [_changed(base or Item(sku, total), arguments, total)]
+
+
+def _changed(base: Item, arguments: argparse.Namespace, total: int) -> Item:
+    try:
+        item = Item(
+            sku=base.sku,
+            total=total,
+            opens_at_ms=parse_moment(arguments.opens_at) if arguments.opens_at else base.opens_at_ms,
+            closes_at_ms=parse_moment(arguments.closes_at) if arguments.closes_at else base.closes_at_ms,
+            per_buyer=arguments.per_buyer if arguments.per_buyer is not None else base.per_buyer,
+            hold_ms=int(parse_duration(arguments.hold) * 1000) if arguments.hold else base.hold_ms,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not 1 <= item.per_buyer <= 9999:
+        raise UsageError("--per-buyer has to be a whole number from 1 to 9999")
+    if item.closes_at_ms and item.closes_at_ms <= item.opens_at_ms:
+        raise UsageError("--closes-at has to be later than --opens-at")
+    return item
+
+
+def _item(settings: ItemSettings) -> Item:
+    return Item(
+        sku=settings.sku,
+        total=settings.total,
+        opens_at_ms=settings.opens_at,
+        closes_at_ms=settings.closes_at,
+        per_buyer=settings.per_buyer,
+        hold_ms=int(settings.hold * 1000),
+    )
+
+
+def valid_sku(sku: str) -> str:
+    """The SKU, if it is one; raises ``UsageError``."""
+    if SKU.fullmatch(sku) is None:
+        raise UsageError(f"{sku[:100]!r} is no SKU: letters, digits, dot, dash and underscore, 64 at most")
+    return sku
+
+
+def table(views: Sequence[ItemView]) -> str:
+    """Items for people."""
+    head = ("item", "status", "total", "free", "held", "paid", "epoch", "per buyer", "opens", "closes")
+    rows = [head, *(_row(view) for view in views)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(view: ItemView) -> tuple[str, ...]:
+    numbers = (view.total, view.free, view.held, view.paid, view.epoch, view.per_buyer)
+    opens, closes = _moment(view.opens_at_ms, "at once"), _moment(view.closes_at_ms, "never")
+    return (view.sku, view.status, *(str(number) for number in numbers), opens, closes)
+
+
+def _moment(milliseconds: int, otherwise: str) -> str:
+    if not milliseconds:
+        return otherwise
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")

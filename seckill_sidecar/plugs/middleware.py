@@ -1,0 +1,126 @@
+"""The gate around any WSGI application: the wrapped site itself, or the reverse proxy to one.
+
+request > own address?  > orders application
+        > gate.decide   > pass on  > application, untouched
+                        > forward  > application, with our signed headers > its answer, or our own if it failed
+                        > answer   > client
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from seckill_sidecar.errors import StoreDown, StoreError
+from seckill_sidecar.gate.pipeline import Forward, PassOn, Pipeline
+from seckill_sidecar.ports import Breaker
+from seckill_sidecar.wire.answers import Answer
+from seckill_sidecar.wire.request import Request
+
+Environ = MutableMapping[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Any, StartResponse], Iterable[bytes]]
+
+_log = logging.getLogger(__name__)
+_OURS = "HTTP_X_SECKILL_"
+_REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+class Middleware:
+    """A WSGI application: the gate in front of another one. Works in any server, with threads or gevent."""
+
+    def __init__(
+        self, application: Application, gate: Pipeline, own: Application, prefix: str, storefront_breaker: Breaker
+    ) -> None:
+        """``own`` serves the addresses under ``prefix``."""
+        self._application = application
+        self._gate = gate
+        self._own = own
+        self._prefix = prefix
+        self._breaker = storefront_breaker
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        # These names are ours: what a client sends under them is forged.
+        for name in [name for name in environ if name.startswith(_OURS)]:
+            del environ[name]
+        if environ.get("PATH_INFO", "").startswith(self._prefix):
+            return self._own(environ, start_response)
+        request = Request(environ)
+        outcome = self._gate.decide(request)
+        if isinstance(outcome, PassOn):
+            return self._application(environ, start_response)
+        if isinstance(outcome, Forward):
+            return self._forward(request, outcome, start_response)
+        return _send(outcome, request, start_response)
+
+    def _forward(self, request: Request, forward: Forward, start_response: StartResponse) -> Iterable[bytes]:
+        for name, value in forward.headers:
+            request.environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        request.environ["seckill.storefront_headers"] = forward.headers
+        try:
+            with self._breaker.calling():
+                reception = _Reception(self._application, request.environ)
+        except StoreError as error:
+            _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
+            return _send(self._gate.storefront_failed(request, forward, str(error)), request, start_response)
+        return reception.pass_on(start_response)
+
+
+class _Reception:
+    """The application's answer, taken in as far as its status: whether it failed decides who answers."""
+
+    def __init__(self, application: Application, environ: Environ) -> None:
+        """Raises ``StoreDown`` if the application failed or answered with a 5xx."""
+        self._start: tuple[Any, ...] | None = None
+        self._head: list[bytes] = []
+        try:
+            self._body = application(environ, self._start_response)
+            self._rest = iter(self._body)
+            while self._start is None:
+                self._head.append(next(self._rest))
+        except StopIteration:
+            self._close()
+            raise StoreDown("storefront", "it ended without an answer") from None
+        except Exception as error:
+            self._close()
+            raise StoreDown("storefront", f"{type(error).__name__}: {error}") from error
+        status = str(self._start[0])
+        if status.startswith("5"):
+            self._close()
+            raise StoreDown("storefront", f"it answered {status}")
+
+    def _start_response(self, *args: Any) -> Callable[[bytes], None]:
+        self._start = args
+        return self._head.append
+
+    def pass_on(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Give the answer to the client as it came."""
+        assert self._start is not None  # noqa: S101 - __init__ raises otherwise
+        start_response(*self._start)
+        return _Stream(self._head, self._rest, self._close)
+
+    def _close(self) -> None:
+        close = getattr(getattr(self, "_body", None), "close", None)
+        if close is not None:
+            close()
+
+
+class _Stream:
+    """A body: what was taken in already, then the rest."""
+
+    def __init__(self, head: list[bytes], rest: Iterator[bytes], close: Callable[[], None]) -> None:
+        self._head = iter(head)
+        self._rest = rest
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._head
+        yield from self._rest
+
+
+def _send(answer: Answer, request: Request, start_response: StartResponse) -> Iterable[bytes]:
+    headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
+    start_response(_REASONS[answer.status], headers)
+    return [] if request.method == "HEAD" else [answer.body]

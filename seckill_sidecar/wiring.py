@@ -1,0 +1,209 @@
+"""Where the parts come together: adapters below, gate and plugs above, as the settings say.
+
+``SeckillMiddleware(app, conf)`` and ``sidecar()`` are the two plugs; ``Site`` builds what they, the workers and
+the commands share.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from seckill_sidecar.adapters.breaker import StoreBreaker
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer
+from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
+from seckill_sidecar.adapters.orders_db import connect_orders_db
+from seckill_sidecar.adapters.storefront import ReverseProxy
+from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
+from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
+from seckill_sidecar.gate.hand_off import HandOff
+from seckill_sidecar.gate.identify import Identifier
+from seckill_sidecar.gate.local import Local
+from seckill_sidecar.gate.look_up import LookUp
+from seckill_sidecar.gate.pipeline import Pipeline, Policies
+from seckill_sidecar.gate.reply import Reply
+from seckill_sidecar.gate.reserve import Reserver
+from seckill_sidecar.gate.route import Routes
+from seckill_sidecar.observers import log
+from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
+from seckill_sidecar.plugs.own import OrderResource, own_application
+from seckill_sidecar.ports import Broker, Consumer, OrdersDb
+from seckill_sidecar.settings import Settings, load
+from seckill_sidecar.wire.tokens import Keyring, SigningKey
+from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
+from seckill_sidecar.workers.writer import Writer
+
+_writer_log = logging.getLogger("seckill_sidecar.writer")
+
+DEFAULT_CONFIG = "/etc/seckill/seckill.yaml"
+
+
+class Site:
+    """The parts of one site in one process, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+
+    # -- stores
+
+    @cached_property
+    def ledger(self) -> RedisLedger:
+        return connect_ledger(self.settings, self.clock)
+
+    @cached_property
+    def broker(self) -> Broker | None:
+        """None with ``broker: none``: the relay takes the outbox straight to the database."""
+        settings = self.settings
+        if settings.stores.broker == "none":
+            return None
+        return RabbitBroker(settings.stores.broker, settings.broker, settings.timeouts, self.clock, _process_name())
+
+    @cached_property
+    def orders(self) -> OrdersDb:
+        return connect_orders_db(
+            self.settings.stores.database, self.settings.writer, self.settings.timeouts, clock=self.clock
+        )
+
+    def breaker(self, store: str) -> StoreBreaker:
+        """The process's one breaker of a store: ``ledger``, ``broker``, ``database`` or ``storefront``."""
+        return self._breakers[store]
+
+    @cached_property
+    def _breakers(self) -> dict[str, StoreBreaker]:
+        settings = self.settings.breakers
+        stores = ("ledger", "broker", "database", "storefront")
+        return {store: StoreBreaker(store, getattr(settings, store), self.clock, [log.log_breaker]) for store in stores}
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return Keyring([SigningKey(key.id, key.secret.get_secret_value().encode()) for key in self.settings.keys])
+
+    # -- the gate
+
+    def middleware(self, application: Application) -> Middleware:
+        """The gate around a WSGI application."""
+        own = own_application(self.settings.serve.prefix, self._order_resource())
+        return Middleware(application, self.gate, own, self.settings.serve.prefix, self.breaker("storefront"))
+
+    @cached_property
+    def gate(self) -> Pipeline:
+        settings = self.settings
+        return Pipeline(
+            routes=Routes(settings.routes, settings.limits.body),
+            local=Local(settings.limits.in_flight, settings.limits.remember_sold_out, self.clock),
+            identifier=self._identifier,
+            reserver=Reserver(
+                self.ledger, self.breaker("ledger"), self.clock, known_items=[item.sku for item in settings.items]
+            ),
+            hand_off=HandOff(
+                self.ledger,
+                self.broker,
+                self.breaker("broker"),
+                settings.fallbacks.on_broker_down,
+                log.log_left_undone,
+            ),
+            reply=Reply(settings.serve.prefix, self.keyring, settings.limits, self.clock),
+            policies=Policies(
+                request_seconds=settings.timeouts.request,
+                on_ledger_down=settings.fallbacks.on_ledger_down,
+                on_storefront_down=settings.fallbacks.on_storefront_down,
+            ),
+            clock=self.clock,
+            observers=[log.log_decision],
+        )
+
+    @cached_property
+    def _identifier(self) -> Identifier:
+        settings = self.settings
+        return Identifier(settings.identity, self.keyring, settings.limits.body, self.clock, order_ids(self.clock))
+
+    def _order_resource(self) -> OrderResource:
+        return OrderResource(
+            LookUp(self.ledger, self.breaker("ledger"), self.orders, self.breaker("database"), self.clock),
+            self._identifier,
+            self.settings.identity.buyer,
+            self.keyring,
+            self.clock,
+            self.settings.timeouts.request,
+        )
+
+    # -- the workers
+
+    def expirer(self) -> Expirer:
+        return Expirer(self.ledger, self.settings.relay, self.clock)
+
+    def relay(self) -> Relay:
+        """The relay to the broker; with ``broker: none`` there is a writer on the outbox instead."""
+        if self.broker is None:
+            raise UsageError("with stores.broker none there is nothing to relay to")
+        return Relay(self.ledger, self.broker, self.breaker("broker"), self.settings.relay, self.clock)
+
+    def writer(self) -> Writer:
+        """The writer, consuming the broker's queue, or the outbox itself with ``broker: none``."""
+        return Writer(
+            self._consumer(), self.orders, self.settings.writer, self.breaker("database"), self.clock, _writer_log
+        )
+
+    def _consumer(self) -> Consumer:
+        settings = self.settings
+        if settings.stores.broker == "none":
+            return OutboxConsumer(self.ledger, self.clock)
+        return RabbitConsumer(
+            settings.stores.broker,
+            settings.broker,
+            settings.timeouts,
+            self.clock,
+            _process_name(),
+            prefetch=2 * settings.writer.batch,
+        )
+
+    def refuse_unfit_ledger(self) -> None:
+        """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""
+        try:
+            unfit = self.ledger.check(Deadline.after(5.0, self.clock))
+        except StoreError as error:
+            log.log_left_undone("the ledger could not be checked at start; the gate refuses until it answers", error)
+            return
+        if unfit:
+            raise LedgerUntrusted("ledger", "; ".join(unfit))
+
+
+class SeckillMiddleware:
+    """The gate as WSGI middleware: ``app = SeckillMiddleware(app, "seckill.yaml")``."""
+
+    def __init__(self, application: Application, conf: str | Path | Settings) -> None:
+        """``conf`` is the YAML's path, or settings that were loaded already. Raises ``ConfigurationError``."""
+        settings = conf if isinstance(conf, Settings) else load(conf, os.environ)
+        site = Site(settings)
+        site.refuse_unfit_ledger()
+        self._middleware = site.middleware(application)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return self._middleware(environ, start_response)
+
+
+def sidecar() -> Any:
+    """The sidecar's WSGI application for gunicorn, by the YAML that ``SECKILL_CONFIG`` names."""
+    settings = load(config_path(), os.environ)
+    log.configure(settings.log)
+    if settings.stores.storefront is None:
+        raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
+    site = Site(settings)
+    site.refuse_unfit_ledger()
+    return site.middleware(
+        ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
+    )
+
+
+def config_path() -> str:
+    """The YAML's path: ``SECKILL_CONFIG``, or the default."""
+    return os.environ.get("SECKILL_CONFIG", DEFAULT_CONFIG)
+
+
+def _process_name() -> str:
+    return f"seckill-sidecar {os.getpid()}"

@@ -1,0 +1,175 @@
+"""The relay: hands off what a crash or a broker outage left in the outbox, and expires holds whose time is over.
+
+It may be one of many: delivering twice and expiring twice change nothing.
+
+    outbox > 2 s old > broker, confirmed > removed from the outbox
+    due    > settle(expired)             > the units are on sale again
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from seckill_sidecar.clock import Clock, Deadline
+from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError
+from seckill_sidecar.model import Event, OutboxEntry, Settlement, State
+from seckill_sidecar.ports import Breaker, Broker, Delivery, Ledger
+from seckill_sidecar.settings.schema import RelaySettings
+
+_log = logging.getLogger(__name__)
+_ROUND_SECONDS = 10.0
+_CONFIRM_SECONDS = 5.0
+_AT_ONCE = 64
+
+
+class Relay:
+    """Delivers leftovers to the broker."""
+
+    def __init__(self, ledger: Ledger, broker: Broker, breaker: Breaker, settings: RelaySettings, clock: Clock) -> None:
+        self._ledger = ledger
+        self._broker = broker
+        self._breaker = breaker
+        self._settings = settings
+        self._clock = clock
+        # A confirm takes a round trip and a disk write: many on their way at once share both.
+        self._publishers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="relay")
+
+    def step(self) -> int:
+        """One round over all items; how many events were delivered. Raises ``StoreError`` of the ledger."""
+        return sum(_item_by_item("outbox", self._ledger.items(self._round()), self._deliver))
+
+    def close(self) -> None:
+        """Wait for what is on its way."""
+        self._publishers.shutdown(wait=True, cancel_futures=True)
+
+    def _deliver(self, item: str) -> int:
+        entries = self._ledger.outbox(item, self._settings.after, self._settings.batch, self._round())
+        confirmed = [entry.id for entry, done in zip(entries, self._publish(entries), strict=True) if done]
+        self._ledger.handed_off(item, confirmed, self._round())
+        return len(confirmed)
+
+    def _publish(self, entries: Sequence[OutboxEntry]) -> Iterable[bool]:
+        return self._publishers.map(self._publish_one, entries)
+
+    def _publish_one(self, entry: OutboxEntry) -> bool:
+        try:
+            event = Event.decode(entry.body)
+        except BadMessage as error:
+            # The writer parks what it can't read; dropping it here would lose it.
+            _log.error("outbox entry %s of %s is unreadable, handed on to be parked: %s", entry.id, entry.item, error)
+            message_id, traceparent = f"{entry.item}:{entry.id}", ""
+        else:
+            message_id, traceparent = event.message_id, event.traceparent
+        try:
+            with self._breaker.calling():
+                self._broker.publish(message_id, entry.body, Deadline.after(_CONFIRM_SECONDS, self._clock), traceparent)
+        except StoreError as error:
+            _log.debug("outbox entry %s of %s stays: %s", entry.id, entry.item, error)
+            return False
+        return True
+
+    def _round(self) -> Deadline:
+        return Deadline.after(_ROUND_SECONDS, self._clock)
+
+
+class Expirer:
+    """Gives the units of unpaid holds back when their time is over."""
+
+    def __init__(self, ledger: Ledger, settings: RelaySettings, clock: Clock) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._clock = clock
+
+    def step(self) -> int:
+        """One round over all items; how many holds expired. Raises ``StoreError``."""
+        return sum(_item_by_item("holds", self._ledger.items(self._round()), self._expire))
+
+    def _expire(self, item: str) -> int:
+        expired = 0
+        for order_id in self._ledger.due(item, self._settings.batch, self._round()):
+            settled = self._ledger.settle(order_id, State.EXPIRED, "not paid in time", self._round())
+            expired += settled.outcome is Settlement.SETTLED
+        return expired
+
+    def _round(self) -> Deadline:
+        return Deadline.after(_ROUND_SECONDS, self._clock)
+
+
+def _item_by_item(what: str, items: Iterable[str], work: Callable[[str], int]) -> Iterable[int]:
+    """One item's damaged key must not keep the others waiting."""
+    for item in items:
+        try:
+            yield work(item)
+        except LedgerUntrusted as error:
+            _log.error("%s of %s can't be worked on: %s", what, item, error)
+
+
+class OutboxConsumer:
+    """The outbox as ``ports.Consumer``: with ``broker: none`` the writer reads it directly.
+
+    Entries stay where they are until they are acknowledged, so nothing has to be given back.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._places: dict[int, OutboxEntry] = {}
+
+    def receive(self, most: int, linger: float) -> list[Delivery]:
+        """Up to ``most`` events, the oldest of each item first; waits ``linger`` seconds once if there are none."""
+        found = self._look(most)
+        if not found:
+            self._clock.sleep(linger)
+            found = self._look(most)
+        self._places = dict(enumerate(found, start=1))
+        return [Delivery(tag=tag, body=entry.body, message_id=entry.id) for tag, entry in self._places.items()]
+
+    def ack(self, deliveries: Iterable[Delivery]) -> None:
+        """They are in the database, or parked there."""
+        by_item: dict[str, list[str]] = {}
+        for delivery in deliveries:
+            entry = self._places[delivery.tag]
+            by_item.setdefault(entry.item, []).append(entry.id)
+        for item, ids in by_item.items():
+            self._ledger.handed_off(item, ids, self._round())
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        """There is no parked queue here: the entry stays in the outbox, and the log says so."""
+        entry = self._places[delivery.tag]
+        _log.error("outbox entry %s of %s can't even be parked and stays where it is: %s", entry.id, entry.item, reason)
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """They never left the outbox."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _look(self, most: int) -> list[OutboxEntry]:
+        found: list[OutboxEntry] = []
+        for item in self._ledger.items(self._round()):
+            if len(found) < most:
+                found += self._ledger.outbox(item, 0, most - len(found), self._round())
+        return found
+
+    def _round(self) -> Deadline:
+        return Deadline.after(_ROUND_SECONDS, self._clock)
+
+
+def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Event) -> None:
+    """Call ``step`` until ``stop``: at once again after work, after ``every`` seconds without any.
+
+    After a failure it waits longer and longer, 30 seconds at most.
+    """
+    pause = every
+    while not stop.is_set():
+        try:
+            if step() > 0:
+                continue
+            pause = every
+        except StoreError as error:
+            pause = min(max(every, 2 * pause), 30.0)
+            _log.warning("%s: %s; next try in %.1f s", name, error, pause)
+        stop.wait(pause)
