@@ -191,7 +191,7 @@ class Event:
         """Read a message's body; raises ``BadMessage`` that says what is wrong with it."""
         try:
             fields = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadMessage(f"not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise BadMessage("not a JSON object")
