@@ -19,6 +19,7 @@ from demo.check import find_faults
 from demo.drama import Drama, NoDrama
 from demo.plan import Plan, crowd, read_plan
 from demo.play import Sale
+from demo.programs import expect_running
 from demo.progress import Progress, say
 from demo.report import Result, json_line, table
 from demo.rounds import check_login, check_pass_through, check_unsigned_is_refused
@@ -73,7 +74,6 @@ def _look_around(site: Site) -> None:
 
 def _judge(plan: Plan, site: Site) -> Result:
     sale, wall_s = play_sale(plan, site)
-    _expect_running(site)
     books = read_books(site, sale)
     return Result(plan, books, find_faults(plan, books), wall_s)
 
@@ -87,6 +87,7 @@ def play_sale(plan: Plan, site: Site) -> tuple[Sale, float]:
     drama = Drama(site.piles[plan.kill], max(1, plan.stock // 4)) if plan.kill else NoDrama()
 
     def tick(tally: Counter[str]) -> None:
+        expect_running(site.servers)
         progress.tick(tally)
         drama.tick(tally)
 
@@ -95,6 +96,7 @@ def play_sale(plan: Plan, site: Site) -> tuple[Sale, float]:
     finally:
         drama.end()
     progress.end(sale.tally)
+    expect_running(site.servers)
     _await_drained(site)
     return sale, wall_s
 
@@ -109,12 +111,6 @@ def _await_drained(site: Site) -> None:
             return
         time.sleep(LOOK_EVERY_S)
     say(f"outbox and queue were not drained within {DRAINED_WITHIN_S:.0f} s")
-
-
-def _expect_running(site: Site) -> None:
-    for server in site.servers:
-        if not server.running:
-            raise DemoFailed(f"{server.name} ended by itself during the sale", "its log is above", server.log_tail())
 
 
 def read_books(site: Site, sale: Sale) -> Books:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from demo.trouble import DemoFailed
 
 CONTRIB = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "seckill_sidecar")
-MIGRATE_WITHIN_S = 60.0
+COMMAND_WITHIN_S = 60.0
 
 
 class Program(Server):
@@ -64,29 +65,47 @@ class Sidecar(Program):
 
 
 class Relay(Program):
-    """``seckill-sidecar relay``."""
+    """``seckill-sidecar relay``: ready once the file ``shows`` is there, if one is given."""
 
     name = "relay"
+
+    def __init__(self, home: Home, shows: Path | None = None) -> None:
+        super().__init__(home)
+        self.shows = shows
+
+    def answers(self) -> bool:
+        return self.shows is None or self.shows.exists()
+
+
+class Writer(Program):
+    """``seckill-sidecar writer``."""
+
+    name = "writer"
 
     def answers(self) -> bool:
         return True
 
 
-class Writer(Relay):
-    """``seckill-sidecar writer``."""
-
-    name = "writer"
-
-
-def migrate(home: Home) -> None:
-    """``seckill-sidecar migrate``: bring the orders database's tables up to date."""
-    command = [*COMMAND, "migrate", "-c", str(home.config)]
-    environment = {**os.environ, "SECKILL_SECRET": home.secret.value}
+def run_command(home: Home, command: str, *words: str) -> None:
+    """Run one of the commands that end, such as ``migrate``; raises ``DemoFailed`` if it did not do it."""
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=MIGRATE_WITHIN_S, check=False
+        [*COMMAND, command, "-c", str(home.config), *words],
+        env={**os.environ, "SECKILL_SECRET": home.secret.value},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_WITHIN_S,
+        check=False,
     )
     if done.returncode != 0:
-        raise DemoFailed(f"migrate exited with {done.returncode}", "its own words are above", done.stderr)
+        raise DemoFailed(f"{command} exited with {done.returncode}", "its own words are above", done.stderr)
+
+
+def expect_running(servers: Iterable[Server]) -> None:
+    """Raise ``DemoFailed`` with the end of its log if one of them has ended by itself."""
+    for server in servers:
+        if not server.running:
+            remedy = "the end of its log is above" if server.log_tail() else "it left no word in its log"
+            raise DemoFailed(f"{server.name} ended by itself", remedy, server.log_tail())
 
 
 def _serves_a_page(address: tuple[str, int]) -> bool:

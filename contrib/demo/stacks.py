@@ -12,7 +12,7 @@ from stack import MariaDB, Nginx, RabbitMQ, Redis, Server
 
 from demo.accounts import Accounts, mysql_database, sqlite_file
 from demo.plan import SKU, Plan
-from demo.programs import CONTRIB, OldShop, Program, Relay, Sidecar, Writer, migrate
+from demo.programs import CONTRIB, OldShop, Program, Relay, Sidecar, Writer, run_command
 from demo.site import Home, Site
 
 NGINX = CONTRIB / "nginx"
@@ -38,14 +38,17 @@ def open_site(plan: Plan, folder: Path) -> Iterator[Site]:
 
 def _open_embedded(plan: Plan, home: Home, started: ExitStack) -> Site:
     """Buyers go to the sidecar itself; the relay delivers the outbox, as there is no broker."""
-    valkey, database = home.folder / "valkey", home.folder / "seckill.db"
-    stores = {"redis": "embedded", "embedded_dir": str(valkey), "broker": "none", "database": f"sqlite:///{database}"}
+    valkey, database = home.folder / "valkey" / "valkey.sock", home.folder / "seckill.db"
+    stores = {
+        "redis": "embedded",
+        "embedded_dir": str(valkey.parent),
+        "broker": "none",
+        "database": f"sqlite:///{database}",
+    }
     # The relay comes first and goes last: the bundled Valkey that it starts ends with it.
-    relay, shop, sidecar = Relay(home), OldShop(home), Sidecar(home)
+    relay, shop, sidecar = Relay(home, shows=valkey), OldShop(home), Sidecar(home)
     _run_programs(plan, stores, started, (relay, shop, sidecar))
-    accounts = Accounts(
-        f"unix://{valkey / 'valkey.sock'}", sqlite_file(database), sqlite_file(shop.folder / "orders.sqlite")
-    )
+    accounts = Accounts(f"unix://{valkey}", sqlite_file(database), sqlite_file(shop.folder / "orders.sqlite"))
     return Site(sidecar.address, sidecar.address, shop.address, home, accounts, (relay, shop, sidecar))
 
 
@@ -67,12 +70,16 @@ def _open_real(plan: Plan, home: Home, started: ExitStack) -> Site:
 
 
 def _run_programs(plan: Plan, stores: Mapping[str, str], started: ExitStack, programs: Sequence[Program]) -> None:
-    """Configure and start them in this order. The shop and the sidecar are the last two."""
-    *_, shop, sidecar = programs
-    sidecar.home.config.write_text(_config(plan, stores, shop, sidecar))
-    migrate(sidecar.home)
-    for program in programs:
-        started.enter_context(program)
+    """Set the site up and start its programs in this order; the shop and the sidecar are the last two."""
+    *workers, shop, sidecar = programs
+    home = sidecar.home
+    home.config.write_text(_config(plan, stores, shop, sidecar))
+    run_command(home, "migrate")
+    for worker in workers:
+        started.enter_context(worker)
+    run_command(home, "item", "load")
+    started.enter_context(shop)
+    started.enter_context(sidecar)
 
 
 def _config(plan: Plan, stores: Mapping[str, str], shop: Program, sidecar: Program) -> str:
