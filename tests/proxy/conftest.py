@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from proxy_storefront import Storefront
 from proxy_targets import TARGETS, Address, under_gunicorn
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -14,10 +14,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.validate import validator
 
 import werkzeug.serving
+from proxy_client import ask, request
 from stack import Server, guard
 from stack.ports import HOST
 
-from proxy_client import ask, request
 from seckill_sidecar.adapters.storefront import ReverseProxy
 from seckill_sidecar.settings.schema import StorefrontSettings, Timeouts
 
@@ -71,9 +71,10 @@ def under_werkzeug(storefront: str) -> Iterator[Address]:
         def send_response(self, code: int, message: str | None = None) -> None:
             self.send_response_only(code, message)  # without a Server and a Date of its own
 
-    server = werkzeug.serving.make_server(HOST, 0, _proxy(storefront), threaded=True, request_handler=Quiet)
-    with _serving(server) as address:
-        yield address
+    with closing(_proxy(storefront)) as proxy:
+        server = werkzeug.serving.make_server(HOST, 0, proxy, threaded=True, request_handler=Quiet)
+        with _serving(server) as address:
+            yield address
 
 
 @contextmanager
@@ -87,9 +88,10 @@ def under_wsgiref(storefront: str) -> Iterator[Address]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    application = validator(_proxy(storefront))
-    with _serving(make_server(HOST, 0, application, Threaded, Quiet)) as address:
-        yield address
+    with closing(_proxy(storefront)) as proxy:
+        server = make_server(HOST, 0, validator(proxy), Threaded, Quiet)
+        with _serving(server) as address:
+            yield address
 
 
 TARGETS: dict[str, Callable[[str], Any]] = {

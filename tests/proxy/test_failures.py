@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import eventually, free_port
-
 from proxy_client import BROKEN, Client, ask, request
 from proxy_storefront import HEAD, Script, Storefront
 from proxy_targets import Address, Gunicorn, under_gunicorn
+from stack import eventually, free_port
 
 HTML = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
 

@@ -1,4 +1,4 @@
-"""``ReverseProxy.forward`` as the gate calls it: which error means what, which fields are ours, which connection is used."""
+"""``ReverseProxy.forward`` as the gate calls it: its errors, the fields that are ours, the connections that it uses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy_storefront import HEAD, Storefront
 from stack import eventually, free_port
 
-from proxy_storefront import HEAD, Storefront
 from seckill_sidecar.adapters.storefront import ReverseProxy, Unpassable, UpstreamResponse
 from seckill_sidecar.clock import ManualClock
 from seckill_sidecar.errors import ConfigurationError, OutcomeUnknown, StoreDown, TooBusy

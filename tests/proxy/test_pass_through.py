@@ -6,7 +6,6 @@ import hashlib
 import socket
 
 import pytest
-
 from proxy_client import Answer, Client, ask, by_name, request
 from proxy_storefront import HEAD, Seen, Storefront
 from proxy_targets import Address
@@ -33,7 +32,7 @@ PATHS = [
     "/a+b",
     "/a/",
     "/*",
-    "/a|b^c`{d}\"<>\\",
+    '/a|b^c`{d}"<>\\',
     "/index.php/buy/1?route=checkout/confirm",
     "http://shop.test/a?b=c",
     "http://shop.test",
@@ -62,7 +61,11 @@ def expect_same(storefront: Storefront, proxy: Address, raw: bytes) -> Answer:
 
 
 def answer(status: int, body: bytes = b"", *fields: str, reason: str = "Said So") -> bytes:
-    lines = [f"HTTP/1.1 {status} {reason}", *fields, *([] if status in {204, 304} else [f"Content-Length: {len(body)}"])]
+    lines = [
+        f"HTTP/1.1 {status} {reason}",
+        *fields,
+        *([] if status in {204, 304} else [f"Content-Length: {len(body)}"]),
+    ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n" + HEAD + b"\r\n" + body
 
 
@@ -169,7 +172,9 @@ def test_odd_bytes_in_fields_are_kept_both_ways(storefront: Storefront, proxy: A
 
 
 def test_nothing_is_decoded(storefront: Storefront, proxy: Address) -> None:
-    storefront.answer("gzip", answer(200, b"\x1f\x8b not even gzip", "Content-Encoding: gzip", "Content-Range: bytes 0-9/99"))
+    storefront.answer(
+        "gzip", answer(200, b"\x1f\x8b not even gzip", "Content-Encoding: gzip", "Content-Range: bytes 0-9/99")
+    )
     expect_same(storefront, proxy, request("/", "X-Answer: gzip", "Accept-Encoding: gzip, br", "Range: bytes=0-9"))
 
 
@@ -208,7 +213,9 @@ def test_date_and_server_are_the_storefronts_own(storefront: Storefront, proxy: 
     assert got.values("date") == ["Mon, 01 Jan 2024 00:00:00 GMT"]
 
 
-def test_an_answer_without_server_gets_none_and_one_without_date_gets_one(storefront: Storefront, proxy: Address) -> None:
+def test_an_answer_without_server_gets_none_and_one_without_date_gets_one(
+    storefront: Storefront, proxy: Address
+) -> None:
     storefront.answer("bare", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     got = ask(proxy, request("/", "X-Answer: bare"))
     assert got.values("server") == []

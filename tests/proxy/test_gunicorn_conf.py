@@ -1,0 +1,110 @@
+"""The shipped gunicorn settings: the process is what the YAML says, and survives what a sysadmin does to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from proxy_client import Client, ask, request
+from proxy_storefront import HEAD, Storefront
+from proxy_targets import Gunicorn
+from stack import eventually
+
+
+class OnUnixSocket(Gunicorn):
+    """Two workers on a UNIX socket in the server's folder."""
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "sidecar.sock"
+
+    def prepare(self) -> None:
+        (self.folder / "seckill.yaml").write_text(f"serve:\n  listen: unix:{self.socket}\n  workers: 2\n")
+
+    def answers(self) -> bool:
+        return len(self.processes()) == 3 and self.ask(request("/")).startswith(b"HTTP/1.1 200")
+
+    def ask(self, raw: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(os.fspath(self.socket))
+            connection.sendall(raw)
+            return connection.recv(65536)
+
+
+def test_it_listens_where_the_yaml_says_with_as_many_workers(storefront: Storefront) -> None:
+    with OnUnixSocket(storefront.url) as server:
+        assert stat.S_IMODE(server.socket.stat().st_mode) == 0o660
+        assert len(server.processes()) == 3
+        assert storefront.seen[-1].values("host") == ["shop.test"]
+
+
+def test_a_killed_worker_is_replaced(storefront: Storefront) -> None:
+    with OnUnixSocket(storefront.url) as server:
+        master, *workers = server.processes()
+        os.kill(workers[0], signal.SIGKILL)
+        eventually(lambda: len(set(server.processes()) - {master, *workers}) == 1, what="there is a new worker")
+        assert server.ask(request("/")).startswith(b"HTTP/1.1 200")
+
+
+def test_hup_replaces_the_workers_and_keeps_the_socket(storefront: Storefront) -> None:
+    with OnUnixSocket(storefront.url) as server:
+        master, *workers = server.processes()
+        os.kill(master, signal.SIGHUP)
+        eventually(lambda: len(set(server.processes()) - {*workers}) == 3, what="there are new workers")
+        assert server.ask(request("/")).startswith(b"HTTP/1.1 200")
+        eventually(lambda: not set(server.processes()) & {*workers}, what="the old ones are gone")
+
+
+def test_term_lets_a_request_end(storefront: Storefront) -> None:
+    asked, stopping = threading.Event(), threading.Event()
+
+    def say(connection: socket.socket) -> bool:
+        asked.set()
+        assert stopping.wait(10)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + HEAD + b"Content-Length: 4\r\n\r\nlast")
+        return True
+
+    storefront.answer("last", say)
+    with Gunicorn(storefront.url) as server:
+        with Client(server.address) as client:
+            client.send(request("/", "X-Answer: last"))
+            assert asked.wait(10)
+            os.kill(server.pid, signal.SIGTERM)
+            eventually(lambda: not listening(server), what="it no longer accepts")
+            stopping.set()
+            assert client.receive().body == b"last"
+        eventually(lambda: not server.running, what="it has ended")
+
+
+def listening(server: Gunicorn) -> bool:
+    try:
+        socket.create_connection(server.address, timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_a_client_cannot_set_what_the_gate_decides_on(storefront: Storefront) -> None:
+    with Gunicorn(storefront.url) as server:
+        forged = ["SCRIPT_NAME: /a", "PATH_INFO: /b", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: off"]
+        assert ask(server.address, request("/a/b", *forged)).status == 200
+    seen = storefront.seen[-1]
+    assert seen.target == "/a/b"
+    assert [name.lower() for name, _ in seen.headers] == ["host", "x-forwarded-proto", "x-forwarded-ssl"]
+
+
+def test_a_bad_configuration_is_told_and_ends_the_start(tmp_path: Path) -> None:
+    conf = tmp_path / "seckill.yaml"
+    conf.write_text("serve:\n  workers: many\n")
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf", "bare_proxy:application"]
+    environment = {**os.environ, "SECKILL_CONFIG": str(conf)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode != 0
+    assert f"{conf}:2:" in ended.stderr
+    assert "Traceback" not in ended.stderr
