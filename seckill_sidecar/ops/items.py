@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="all items as they stand")
     for action_parser in actions.choices.values():
         action_parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        # May stand before or after the action; without a default, so that one does not undo the other.
+        action_parser.add_argument("-c", "--config", default=argparse.SUPPRESS, metavar="FILE", help="the YAML")
 
 
 class Items:
