@@ -41,6 +41,8 @@ class _Fault:
 def explain(error: ValidationError, document: Document) -> Iterator[tuple[Finding, bool]]:
     """Each error as a finding, and whether it is about a key rather than its value."""
     for details in error.errors(include_url=False):
+        if details["type"] == "too_short" and isinstance(details["input"], tuple) and details["input"]:
+            continue  # the list is long enough: pydantic counts its sound elements only, and tells of the others
         fault = _fault(details, document)
         yield Finding(fault.path, _PHRASES.get(fault.kind, _other)(fault)), fault.kind == "extra_forbidden"
 
@@ -59,8 +61,8 @@ def _unknown(fault: _Fault) -> str:
     section = section_at(fault.path[:-1])
     known = sorted(fields_of(section)) if section else []
     near = difflib.get_close_matches(str(fault.path[-1]), known, n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"is no known key; {meant}What can stand here: {', '.join(known)}"
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return f"is no known key{meant} What can stand here: {', '.join(known)}"
 
 
 def _missing(fault: _Fault) -> str:
@@ -71,7 +73,8 @@ def _missing(fault: _Fault) -> str:
 def _text(fault: _Fault) -> str:
     if fault.found in _NO_SCALAR:
         return f"{fault.found} is no text{_example(fault)}"
-    return f'{fault.found} is a number or boolean to YAML; write it in quotes: "{fault.found}"'
+    quotes = "" if is_secret(fault.path) else f': "{fault.found}"'
+    return f"{fault.found} is a number or boolean to YAML; write it in quotes{quotes}"
 
 
 def _whole_number(fault: _Fault) -> str:
@@ -109,7 +112,10 @@ def _choice(fault: _Fault) -> str:
 
 
 def _too_short(fault: _Fault) -> str:
-    return f"{fault.found} is too short; it must be {fault.context['min_length']} or longer"
+    least = fault.context["min_length"]
+    if fault.found == "a list":
+        return f"is empty; write {least} element or more"
+    return f"{fault.found} is too short; write {least} character{'s' * (least > 1)} or more"
 
 
 def _pattern(fault: _Fault) -> str:

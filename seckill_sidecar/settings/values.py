@@ -118,7 +118,7 @@ def parse_moment(value: Any) -> int:
         return 0
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(_SPACED_ZONE.sub("", value.strip()))
+            value = datetime.fromisoformat(_SPACED_ZONE.sub("", value.strip().upper()))
         except ValueError as error:
             raise ValueError(_NO_TIME) from error
     if not isinstance(value, datetime):

@@ -78,8 +78,8 @@ def compose(text: str, file: str) -> yaml.Node:
     try:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark or loader.get_mark()
-        raise _broken(file, mark.line + 1, mark.column + 1, "syntax", _said(error)) from error
+        line, column, what = _said(error)
+        raise _broken(file, line, column, "syntax", what) from error
     except (ValueError, OverflowError) as error:  # PyYAML lets some escapes and directives through to int() and chr()
         mark = loader.get_mark()
         raise _broken(
@@ -103,9 +103,16 @@ def _decoded(raw: bytes, file: str) -> str:
         ) from error
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
-    problem = " ".join(filter(None, (error.problem, error.context)))
-    return next((saying for part, saying in _SAYINGS if part in problem), error.problem or "is no YAML")
+def _said(error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
+    """Line, column and what is wrong: where PyYAML stopped, but for quotes and brackets where they open."""
+    problem, context, opened = str(error.problem), str(error.context), error.context_mark
+    what = next((saying for part, saying in _SAYINGS if part in problem), problem)
+    mark = error.problem_mark or opened
+    if opened and "quoted scalar" in context:
+        mark = opened
+    elif opened and "flow" in context:
+        what += f" (the bracket opens at {opened.line + 1}:{opened.column + 1})"
+    return (mark.line + 1, mark.column + 1, what) if mark else (1, 1, what)
 
 
 def _place(text: str, index: int) -> tuple[int, int]:

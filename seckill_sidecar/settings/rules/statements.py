@@ -52,7 +52,6 @@ def _faults(statement: str) -> Iterator[str]:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, STATEMENT_NAMES, n=1)
-    meant = f"did you mean :{near[0]}? " if near else ""
-    return (
-        f"asks for :{name}, which there isn't; {meant}Known are {', '.join(f':{n}' for n in sorted(STATEMENT_NAMES))}"
-    )
+    meant = f"; did you mean :{near[0]}?" if near else "."
+    known = ", ".join(f":{name}" for name in sorted(STATEMENT_NAMES))
+    return f"asks for :{name}, which there isn't{meant} Known are {known}"

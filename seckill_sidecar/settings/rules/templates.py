@@ -49,12 +49,13 @@ def _template_fault(template: str) -> str | None:
 @rule()
 def path_sources_are_in_the_template(settings: Settings) -> Iterator[Finding]:
     for path, route in routes(settings):
+        if _template_fault(route.path):
+            continue
         known = names_in(route.path)
         for name in ("item", "quantity", "buyer", "idempotency"):
             wanted = getattr(getattr(route, name), "path", None)
             if wanted is not None and wanted not in known:
-                stands = f"it has {', '.join(known)}" if known else "it has none"
-                what = f"{quoted(wanted)} is no {{name}} in {quoted(route.path)} ({stands}); name one that is"
+                what = f"{quoted(wanted)} is no {{name}} in {quoted(route.path)}; it has {', '.join(known) or 'none'}"
                 yield Finding((*path, name, "path"), what)
 
 
