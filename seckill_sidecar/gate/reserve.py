@@ -34,7 +34,7 @@ class Reserver:
             if len(self._known) < _MOST_KNOWN and decision.verdict is not Verdict.UNAVAILABLE:
                 self._known.add(purchase.item)
         elif purchase.item in self._known:
-            return Decision(Verdict.UNAVAILABLE, reason="the ledger has lost this item")
+            return Decision(Verdict.UNAVAILABLE, reason="the ledger does not know this item: not loaded yet, or lost")
         return decision
 
     def _ask(self, purchase: Purchase, deadline: Deadline) -> Decision:
