@@ -105,7 +105,10 @@ class Consumer(Protocol):
     """The receiving side of the broker; used by one thread."""
 
     def receive(self, most: int, linger: float) -> list[Delivery]:
-        """Up to ``most`` deliveries: waits up to ``linger`` seconds for the first and as long for the rest."""
+        """Up to ``most`` deliveries: waits up to ``linger`` seconds for the first and as long for the rest.
+
+        What was received and not answered to does not come again while the connection lasts, and tags are never reused.
+        """
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
         """They are in the database (or parked there)."""

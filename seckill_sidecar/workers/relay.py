@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError
@@ -116,7 +117,9 @@ class OutboxConsumer:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._places: dict[int, OutboxEntry] = {}
+        self._tags = count(1)
+        self._in_hand: dict[int, OutboxEntry] = {}
+        """By tag: received and not yet answered to. The writer may keep some while it receives others."""
 
     def receive(self, most: int, linger: float) -> list[Delivery]:
         """Up to ``most`` events, the oldest of each item first; waits ``linger`` seconds once if there are none."""
@@ -124,25 +127,28 @@ class OutboxConsumer:
         if not found:
             self._clock.sleep(linger)
             found = self._look(most)
-        self._places = dict(enumerate(found, start=1))
-        return [Delivery(tag=tag, body=entry.body, message_id=entry.id) for tag, entry in self._places.items()]
+        received = dict(zip(self._tags, found, strict=False))
+        self._in_hand |= received
+        return [Delivery(tag=tag, body=entry.body, message_id=entry.id) for tag, entry in received.items()]
 
     def ack(self, deliveries: Iterable[Delivery]) -> None:
         """They are in the database, or parked there."""
         by_item: dict[str, list[str]] = {}
         for delivery in deliveries:
-            entry = self._places[delivery.tag]
+            entry = self._in_hand.pop(delivery.tag)
             by_item.setdefault(entry.item, []).append(entry.id)
         for item, ids in by_item.items():
             self._ledger.handed_off(item, ids, self._round())
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         """There is no parked queue here: the entry stays in the outbox, and the log says so."""
-        entry = self._places[delivery.tag]
+        entry = self._in_hand[delivery.tag]  # and stays there, so that it does not come again before a restart
         _log.error("outbox entry %s of %s can't even be parked and stays where it is: %s", entry.id, entry.item, reason)
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """They never left the outbox."""
+        for delivery in deliveries:
+            del self._in_hand[delivery.tag]
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -151,8 +157,13 @@ class OutboxConsumer:
         found: list[OutboxEntry] = []
         for item in self._ledger.items(self._round()):
             if len(found) < most:
-                found += self._ledger.outbox(item, 0, most - len(found), self._round())
+                found += self._look_at(item, most - len(found))
         return found
+
+    def _look_at(self, item: str, most: int) -> list[OutboxEntry]:
+        known = {entry.id for entry in self._in_hand.values() if entry.item == item}
+        entries = self._ledger.outbox(item, 0, most + len(known), self._round())
+        return [entry for entry in entries if entry.id not in known]
 
     def _round(self) -> Deadline:
         return Deadline.after(_ROUND_SECONDS, self._clock)
