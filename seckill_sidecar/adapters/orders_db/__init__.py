@@ -6,14 +6,13 @@ from seckill_sidecar.adapters.orders_db.mysql import MySQL
 from seckill_sidecar.adapters.orders_db.mysql_url import SCHEMES
 from seckill_sidecar.adapters.orders_db.session import Dialect
 from seckill_sidecar.adapters.orders_db.sqlite import SQLite
-from seckill_sidecar.adapters.orders_db.statements import PARAMETERS
 from seckill_sidecar.adapters.orders_db.store import SqlOrdersDb
 from seckill_sidecar.clock import Clock, SystemClock
 from seckill_sidecar.errors import ConfigurationError, Problem
 from seckill_sidecar.ports import OrdersDb
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 
-__all__ = ["PARAMETERS", "connect_orders_db"]
+__all__ = ["connect_orders_db"]
 
 
 def connect_orders_db(

@@ -10,7 +10,7 @@ _QUOTED = r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]"""
 _BLOCK_COMMENT = r"/\*.*?\*/"
 _PARTS = r"""
     (?P<literal> {quoted} | {comment} | :: | := )
-  | : (?P<parameter> [A-Za-z_][A-Za-z0-9_]* )
+  | (?<!\w) : (?P<parameter> [A-Za-z_][A-Za-z0-9_]* )
   | (?P<end> ; )
   | (?P<unclosed> ['"`] | /\* )
 """
