@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from proxy_storefront import Storefront
-from proxy_targets import TARGETS, Address, under_gunicorn
+from proxy_targets import TARGETS, Address, Gunicorn, Sidecar
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +21,15 @@ def storefront(_storefront: Storefront) -> Storefront:
     return _storefront
 
 
-@pytest.fixture(scope="session")
-def proxy(_storefront: Storefront) -> Iterator[Address]:
-    """The reverse proxy under gunicorn, in front of ``storefront``."""
-    with under_gunicorn(_storefront.url) as address:
-        yield address
+@pytest.fixture(scope="session", params=["bare", "sidecar"])
+def proxy(request: pytest.FixtureRequest, _storefront: Storefront) -> Iterator[Address]:
+    """The reverse proxy under gunicorn, alone and as part of the whole sidecar, in front of ``storefront``."""
+    if request.param == "bare":
+        server = Gunicorn(_storefront.url)
+    else:
+        server = Sidecar(_storefront.url, request.getfixturevalue("redis_server").url)
+    with server:
+        yield server.address
 
 
 @pytest.fixture(scope="session", params=TARGETS)

@@ -23,6 +23,19 @@ from seckill_sidecar.settings.schema import StorefrontSettings, Timeouts
 
 Address = tuple[str, int]
 
+_GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf"]
+
+_ROUTE = """
+keys:
+  - {id: "1", secret: sixteen-characters-or-more}
+identity:
+  buyer: {cookie: seckill_buyer, trust: signed}
+routes:
+  - name: flash
+    path: /flash/{sku}
+    item: {path: sku}
+"""
+
 
 class Gunicorn(Server):
     """The bare reverse proxy under gunicorn, as the sidecar runs it."""
@@ -41,12 +54,15 @@ class Gunicorn(Server):
         return {**os.environ, "SECKILL_CONFIG": str(self.folder / "seckill.yaml"), **self._environment}
 
     def prepare(self) -> None:
-        (self.folder / "seckill.yaml").write_text(f"serve:\n  listen: {HOST}:{self.port}\n  workers: 1\n")
+        (self.folder / "seckill.yaml").write_text(self.configuration())
+
+    def configuration(self) -> str:
+        """The YAML."""
+        return f"serve:\n  listen: {HOST}:{self.port}\n  workers: 1\n"
 
     def command(self) -> list[str]:
         here = str(Path(__file__).parent)
-        conf = "python:seckill_sidecar.gunicorn_conf"
-        return [sys.executable, "-m", "gunicorn", "-c", conf, "--pythonpath", here, "bare_proxy:application"]
+        return [*_GUNICORN, "--pythonpath", here, "bare_proxy:application"]
 
     def processes(self) -> list[int]:
         """gunicorn and its workers."""
@@ -54,6 +70,23 @@ class Gunicorn(Server):
 
     def answers(self) -> bool:
         return ask(self.address, request("/", "Connection: close", method="CONNECT")).status == 501
+
+
+class Sidecar(Gunicorn):
+    """The whole sidecar, with a route that none of these tests takes."""
+
+    name = "sidecar"
+
+    def __init__(self, storefront: str, redis: str) -> None:
+        self._stores = {"storefront": storefront, "redis": redis}
+        super().__init__(storefront)
+
+    def configuration(self) -> str:
+        stores = "".join(f"  {name}: {url}\n" for name, url in self._stores.items())
+        return f"{super().configuration()}stores:\n{stores}{_ROUTE}"
+
+    def command(self) -> list[str]:
+        return _GUNICORN
 
 
 @contextmanager

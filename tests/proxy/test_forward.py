@@ -177,6 +177,15 @@ def test_a_server_that_refuses_the_head_gives_the_connection_back(storefront: St
     assert read(shop.forward(environ())) == b"ok\n"
 
 
+def test_the_gate_is_told_what_failed_and_a_client_is_answered() -> None:
+    proxy = ReverseProxy(f"http://127.0.0.1:{free_port()}", StorefrontSettings(), TIMEOUTS)
+    with pytest.raises(StoreDown):
+        proxy(environ(**{"seckill.storefront_headers": [("X-Seckill-Order", "a~1")]}), lambda *_: None)
+    started: list[str] = []
+    proxy(environ(), lambda status, _: started.append(status))
+    assert started == ["502 Bad Gateway"]
+
+
 # -- which connection is used ------------------------------------------------------------------------
 
 

@@ -33,6 +33,8 @@ __all__ = ["Body", "ReverseProxy", "Unpassable", "UpstreamResponse", "answer_to"
 
 Environ = dict[str, Any]
 
+_FROM_THE_GATE = "seckill.storefront_headers"
+
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +66,9 @@ class ReverseProxy:
 
     The environ may hold ``seckill.storefront_headers``, a list of (name, value) that replace all request
     header fields of the same names. A client's ``X-Seckill-…`` fields never get through.
+
+    On plain pass-through, failures become answers (502, 503, 504). With ``seckill.storefront_headers`` an order
+    stands behind the request, so they are raised: the gate knows what to tell its buyer.
     """
 
     def __init__(self, url: str, settings: StorefrontSettings, timeouts: Timeouts, clock: Clock | None = None) -> None:
@@ -75,6 +80,8 @@ class ReverseProxy:
         try:
             answer = self.forward(environ)
         except (StoreError, Unpassable) as error:
+            if _FROM_THE_GATE in environ:
+                raise
             _log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), error)
             status, fields, body = answer_to(error, environ)
             start_response(status, fields)
@@ -123,7 +130,7 @@ class ReverseProxy:
         if method == "CONNECT":
             raise Unpassable(HTTPStatus.NOT_IMPLEMENTED, "CONNECT makes a tunnel, which this proxy doesn't")
         sent = without(end_to_end(raw_headers(environ)), "content-length")
-        fields = overridden(sent, environ.get("seckill.storefront_headers", ())) + _framing(environ)
+        fields = overridden(sent, environ.get(_FROM_THE_GATE, ())) + _framing(environ)
         if not any(name.lower() == "host" for name, _ in fields):
             fields.insert(0, ("Host", self._address.host))
         try:
