@@ -24,7 +24,15 @@ require_ensurepip() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
         die "$python can't make virtual environments; as root: apt-get install $package"
     say "installing $package"
-    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$package"; } >&2
+    apt update
+    apt install --yes --no-install-recommends "$package"
+}
+
+# Prints what apt-get says only if it fails.
+apt() {
+    local said
+    said=$(DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1) ||
+        die "apt-get $* failed:"$'\n'"$said"
 }
 
 if ! works; then
