@@ -66,7 +66,7 @@ allow_starting() { as_root rm -f "$policy"; }
 enabled() {
     local service
     for service in $services; do
-        systemctl is-enabled --quiet "$service" 2>/dev/null && echo "$service" || true
+        if systemctl is-enabled --quiet "$service" 2>/dev/null; then echo "$service"; fi
     done
 }
 

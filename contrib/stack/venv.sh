@@ -21,8 +21,9 @@ require_ensurepip() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null && return
     local package
     package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         die "$python can't make virtual environments; as root: apt-get install $package"
+    fi
     say "installing $package"
     apt update
     apt install --yes --no-install-recommends "$package"
