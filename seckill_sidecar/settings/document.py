@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from seckill_sidecar.errors import ConfigurationError, Problem
-from seckill_sidecar.settings.findings import Finding, Path, dotted, quoted
+from seckill_sidecar.settings.findings import Finding, Path, dotted, is_text, quoted
 from seckill_sidecar.settings.yaml_text import FLOAT, INT, TAGS, compose
 
 _MOST_VALUES = 20_000
@@ -110,6 +110,8 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         text: str = node.value
         self._document.texts[path] = text
+        if not is_text(text):
+            return self._unread(node, path, "has an escape in it that is no character; correct it")
         if node.tag == TAGS["str"]:
             return text
         if node.tag == TAGS["null"]:
@@ -129,8 +131,8 @@ class _Builder:
         for key, value in node.value:
             if key.tag == TAGS["merge"]:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-            elif not isinstance(key, yaml.ScalarNode):
-                self._note(key, path, "has a key that is a list or a mapping; keys are plain words")
+            elif not isinstance(key, yaml.ScalarNode) or not is_text(key.value):
+                self._note(key, path, "has a key that is no text; keys are plain words")
             elif key.value in own:
                 first = Place.of(own[key.value][0])
                 what = f"stands twice, first at {first.line}:{first.column}; keep one of the two"

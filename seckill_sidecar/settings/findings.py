@@ -23,6 +23,11 @@ class Finding(NamedTuple):
     """Continues the path as a sentence: what is wrong, and how to mend it."""
 
 
+def is_text(text: str) -> bool:
+    """Whether it is made of characters only: no halves of them, as escapes and odd bytes can leave behind."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def dotted(path: Path) -> str:
     """A path as people write it: ``routes[0].item.path``."""
     text = ""

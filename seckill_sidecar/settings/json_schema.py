@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from seckill_sidecar.settings.schema import Section, Settings
+from seckill_sidecar.settings.schema import Outline, Section, Settings
 
 _VARIABLE = r"\$\{"
 
@@ -16,6 +16,8 @@ def json_schema() -> dict[str, Any]:
     sections = {section.__name__: section for section in _all_sections(Section)}
     for name, part in [("Settings", schema), *schema["$defs"].items()]:
         _write_defaults_as_in_yaml(part, sections[name])
+        if issubclass(sections[name], Outline):
+            _allow_empty(part)
     _allow_variables(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -31,7 +33,14 @@ def _write_defaults_as_in_yaml(part: dict[str, Any], section: type[Section]) -> 
     written = section.model_construct().model_dump(mode="json", by_alias=True, warnings=False)
     for name, about in part["properties"].items():
         if "default" in about:
-            about["default"] = written[name]
+            about["default"] = written.get(name)
+
+
+def _allow_empty(part: dict[str, Any]) -> None:
+    """A section of this part may have nothing under its name."""
+    for name, about in part["properties"].items():
+        described = {key: about.pop(key) for key in ("default", "description") if key in about}
+        part["properties"][name] = {"anyOf": [about, {"type": "null"}], **described}
 
 
 def _allow_variables(part: Any) -> None:

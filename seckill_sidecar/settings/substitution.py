@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from seckill_sidecar.settings.findings import Finding, Path, quoted
+from seckill_sidecar.settings.findings import Finding, Path, is_text, quoted
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WRITTEN_PASSWORD = re.compile(r"://[^:@]*:([^@]+)@|[?&]password=([^&#]+)")
 _FILE = "file:"
+_URLS = (("redis",), ("broker",), ("database",), ("storefront",))
 _LARGEST_SECRET = 1 << 16
 
 
@@ -41,7 +42,7 @@ def is_secret(path: Path) -> bool:
 
 def may_name_file(path: Path) -> bool:
     """Whether ``file:/path`` stands for the file's content there."""
-    return is_secret(path) or (len(path) == 2 and path[0] == "stores")
+    return is_secret(path) or (path[0] == "stores" and path[1:] in _URLS)
 
 
 def substitute(values: dict[str, Any], environ: Mapping[str, str], folder: FilePath) -> Substitution:
@@ -96,6 +97,8 @@ def _expanded(text: str, environ: Mapping[str, str]) -> str:
             raise _Missing(f"{quoted(match[0])} names no variable; write ${{NAME}}, or $${{ for a literal ${{")
         if name not in environ:
             raise _Missing(f"the environment variable {name} isn't set; set it, or write $${{ for a literal ${{")
+        if not is_text(environ[name]):
+            raise _Missing(f"the environment variable {name} holds bytes that are no text; set it anew, in UTF-8")
         return environ[name]
 
     return _VARIABLE.sub(value, text)
