@@ -20,7 +20,7 @@ ODD_BUYERS = [
     " ann",
     "",
     "🛒 买家 ﷽",
-    "O'Brien \"the\" \\ `buyer`",
+    'O\'Brien "the" \\ `buyer`',
     "a\0b\r\n\x1a\t",
     "'; DROP TABLE seckill_orders; --",
     "100 % %s %(item)s :item ::x ?",
@@ -117,7 +117,10 @@ def test_each_epoch_has_its_own_bound(db: OrdersDb, tables: Tables) -> None:
     first = accepted(total=1)
     second = replace(first, order=replace(accepted(total=1).order, epoch=2))
     db.write([first, second])
-    assert tables.sql("SELECT epoch, total, held, paid FROM seckill_items ORDER BY epoch") == [(1, 1, 1, 0), (2, 1, 1, 0)]
+    assert tables.sql("SELECT epoch, total, held, paid FROM seckill_items ORDER BY epoch") == [
+        (1, 1, 1, 0),
+        (2, 1, 1, 0),
+    ]
 
 
 def test_one_unit_too_many_is_refused_and_nothing_is_written(db: OrdersDb, tables: Tables) -> None:
@@ -207,7 +210,9 @@ def on_settled(word: str) -> str:
 
 def test_the_integrators_statements_run_once_for_each_step(tables: Tables, open_db) -> None:
     tables.sql(LEGACY)
-    db = open_db(tables.url, on_accepted=(ON_ACCEPTED,), on_paid=(on_settled("paid"),), on_expired=(on_settled("gone"),))
+    db = open_db(
+        tables.url, on_accepted=(ON_ACCEPTED,), on_paid=(on_settled("paid"),), on_expired=(on_settled("gone"),)
+    )
     first, second, third = (accepted(seq=seq, buyer=f"b'{seq} %") for seq in range(1, 4))
     for batch in ([first, second], [first, second], [paid(first)], [paid(first), expired(third)], [third]):
         db.write(batch)

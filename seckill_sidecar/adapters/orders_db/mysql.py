@@ -74,7 +74,7 @@ class MySQL:
 
     def _prepare(self, cursor: Any, patience: float) -> None:
         cursor.execute("SELECT VERSION()")
-        mariadb = _refuse_old(cursor.fetchone()[0])
+        mariadb = refuse_old(cursor.fetchone()[0])
         # Shorter than the socket's timeout: "lock wait timeout" says more than "connection lost".
         wait = max(1, int(patience / 2))
         enforced = ", check_constraint_checks = 1" if mariadb else ""
@@ -108,7 +108,7 @@ def _wait_for_lock(session: Session, patience: float) -> None:
             raise StoreDown("database", f"another process has been migrating it for {patience:g} s")
 
 
-def _refuse_old(version: str) -> bool:
+def refuse_old(version: str) -> bool:
     """Whether it is MariaDB; refuses versions that don't enforce CHECK or lack what the queries use."""
     mariadb = "mariadb" in version.lower()
     match = _VERSION.match(version)
