@@ -38,16 +38,21 @@ class Call:
     def answer(self, value: Any) -> None:
         self.value = value
         self.answered = True
-        self._bell.release()
+        self._ring()
 
     def fail(self, error: Exception) -> None:
         self.error = error
         self.answered = True
-        self._bell.release()
+        self._ring()
 
     def lead(self) -> None:
         self.leads = True
-        self._bell.release()
+        self._ring()
+
+    def _ring(self) -> None:
+        # Rung already, and not heard: the caller's time was over at the very moment at which it was given the lead.
+        if self._bell.locked():
+            self._bell.release()
 
     def wait(self, seconds: float) -> bool:
         """Until it is answered or leads; False if neither happened in time."""
