@@ -9,6 +9,7 @@ answer says so or names it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -41,6 +42,7 @@ class Forward:
 
 
 Outcome = PassOn | Forward | Answer
+_log = logging.getLogger(__name__)
 PASS_ON = PassOn()
 
 
@@ -113,6 +115,8 @@ class Pipeline:
             return self._refused(request, visit, refusal)
         except _LedgerDown:
             return PASS_ON
+        except Exception as error:  # noqa: BLE001 - a bug of ours: say what is true all the same
+            return self._refused(request, visit, self._baffled(visit, error))
         finally:
             self._tell(visit)
 
@@ -158,6 +162,15 @@ class Pipeline:
         if decision.verdict is Verdict.ACCEPTED and match.route.on_accept == "storefront":
             return Forward(order, match, self._reply.storefront_headers(order))
         return self._reply.accepted(request, match.route, order, decision.verdict)
+
+    def _baffled(self, visit: _Visit, error: Exception) -> Refusal:
+        """The truthful answer to an error that nobody foresaw: perhaps there is an order, ask by its id."""
+        _log.exception("unforeseen %s while deciding a purchase", type(error).__name__)
+        if visit.purchase is not None:
+            return unknown_outcome(visit.purchase.order_id)
+        return Refusal(
+            Verdict.UNAVAILABLE, "something went wrong; nothing was bought", retry_after=1, reason=repr(error)
+        )
 
     def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:
         visit.refusal = refusal
