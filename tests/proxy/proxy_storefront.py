@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, Self
 
+from stack import eventually
+
 HEAD = b"Server: legacy/1.0\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
 """What a well-behaved storefront sends with every answer."""
 
@@ -62,6 +64,7 @@ class Storefront:
         self._acceptor.join(5)
         self._listener.close()
         self.drop_connections()
+        eventually(lambda: not self.open, what="the storefront's connections are closed")
 
     def answer(self, name: str, how: bytes | Script, *, early: bool = False) -> str:
         """Answer requests for ``name`` so; ``early`` does it before their body is read, and then hangs up."""
