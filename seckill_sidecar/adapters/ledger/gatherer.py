@@ -97,7 +97,12 @@ class Gatherer:
 
     def _wait(self, call: Call, deadline: Deadline) -> bool:
         """Whether the call was given the lead; it is answered otherwise."""
-        if call.wait(deadline.remaining()):
+        try:
+            heard = call.wait(deadline.remaining())
+        except BaseException:
+            self._leave(call)  # a killed greenlet must not be given the lead, nor take it along
+            raise
+        if heard:
             return call.leads
         with self._lock:
             if call.leads:
@@ -108,6 +113,13 @@ class Gatherer:
                 self._waiting.remove(call)
                 raise StoreDown(self._store, "an earlier call was still under way at the deadline; nothing was sent")
         raise OutcomeUnknown(self._store, "no answer before the deadline")
+
+    def _leave(self, call: Call) -> None:
+        with self._lock:
+            if call in self._waiting:
+                self._waiting.remove(call)
+            if call.leads:
+                self._hand_on_the_lead()
 
     def _lead(self) -> None:
         with self._lock:
@@ -122,7 +134,10 @@ class Gatherer:
             if not call.answered:
                 call.fail(OutcomeUnknown(self._store, "the flight broke off"))
         with self._lock:
-            if self._waiting:
-                self._waiting[0].lead()
-            else:
-                self._in_the_air = False
+            self._hand_on_the_lead()
+
+    def _hand_on_the_lead(self) -> None:
+        if self._waiting:
+            self._waiting[0].lead()
+        else:
+            self._in_the_air = False
