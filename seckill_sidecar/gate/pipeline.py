@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import OutcomeUnknown, StoreError
+from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreError
 from seckill_sidecar.gate.hand_off import HandOff, unknown_outcome
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local

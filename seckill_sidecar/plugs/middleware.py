@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from seckill_sidecar.errors import StoreDown, StoreError
+from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreDown
 from seckill_sidecar.gate.pipeline import Forward, PassOn, Pipeline
 from seckill_sidecar.ports import Breaker
 from seckill_sidecar.wire.answers import Answer
@@ -62,9 +62,9 @@ class Middleware:
         try:
             with self._breaker.calling():
                 reception = _Reception(self._application, request.environ)
-        except StoreError as error:
+        except SeckillError as error:
             _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
-            return _send(self._gate.storefront_failed(request, forward, str(error)), request, start_response)
+            return _send(self._gate.storefront_failed(request, forward, error), request, start_response)
         return reception.pass_on(start_response)
 
 
@@ -72,7 +72,7 @@ class _Reception:
     """The application's answer, taken in as far as its status: whether it failed decides who answers."""
 
     def __init__(self, application: Application, environ: Environ) -> None:
-        """Raises ``StoreDown`` if the application failed or answered with a 5xx."""
+        """Raises ``StoreDown`` if the application failed, ``OutcomeUnknown`` if it may have done its work all the same."""
         self._start: tuple[Any, ...] | None = None
         self._head: list[bytes] = []
         try:
@@ -83,13 +83,18 @@ class _Reception:
         except StopIteration:
             self._close()
             raise StoreDown("storefront", "it ended without an answer") from None
+        except SeckillError:
+            self._close()
+            raise
         except Exception as error:
             self._close()
             raise StoreDown("storefront", f"{type(error).__name__}: {error}") from error
         status = str(self._start[0])
         if status.startswith("5"):
             self._close()
-            raise StoreDown("storefront", f"it answered {status}")
+            # A gateway's 502 or 504 speaks for itself only: what stands behind it may have taken the order.
+            kind = OutcomeUnknown if status.startswith(("502", "504")) else StoreDown
+            raise kind("storefront", f"it answered {status}")
 
     def _start_response(self, *args: Any) -> Callable[[bytes], None]:
         self._start = args

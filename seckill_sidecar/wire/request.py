@@ -108,8 +108,8 @@ class Request:
         if declared and len(body) < int(declared):
             raise Malformed("the body ended early")
         self.environ["wsgi.input"] = io.BytesIO(body)
-        self.environ["CONTENT_LENGTH"] = str(len(body))
-        self.environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if self.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+            self.environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
     def form(self, most: int) -> Mapping[str, list[str]]:
