@@ -50,7 +50,7 @@ ORDER BY epoch, seq
 LIMIT :most;
 
 -- name: last_epoch
---- The highest epoch of an item that any order was written for; 0 if there is none.
+-- The highest epoch of an item that any order was written for; 0 if there is none.
 SELECT COALESCE(MAX(epoch), 0) FROM seckill_items WHERE item = :item;
 
 -- name: parked_page
