@@ -120,15 +120,17 @@ class Pipeline:
         finally:
             self._tell(visit)
 
-    def storefront_failed(self, request: Request, forward: Forward, reason: str) -> Answer:
-        """The storefront could not serve an accepted purchase: keep the order or give it back, and say so."""
-        if self._policies.on_storefront_down == "release":
+    def storefront_failed(self, request: Request, forward: Forward, error: SeckillError) -> Answer:
+        """The storefront could not serve an accepted purchase: keep the order or give it back, and say so.
+
+        It is never given back while the storefront may have taken it: the unit would be sold twice.
+        """
+        if self._policies.on_storefront_down == "release" and not isinstance(error, OutcomeUnknown):
+            deadline = Deadline.after(self._policies.request_seconds, self._clock)
             try:
-                self._hand_off.release(
-                    forward.order, reason, Deadline.after(self._policies.request_seconds, self._clock)
-                )
+                self._hand_off.release(forward.order, "storefront down", deadline)
             except Refusal as refusal:
-                return self._reply.refused(request, refusal)
+                return self._reply.refused(request, refusal, forward.order.buyer)
         return self._reply.kept(request, forward.order)
 
     def _reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:

@@ -72,7 +72,7 @@ class _Reception:
     """The application's answer, taken in as far as its status: whether it failed decides who answers."""
 
     def __init__(self, application: Application, environ: Environ) -> None:
-        """Raises ``StoreDown`` if the application failed, ``OutcomeUnknown`` if it may have done its work all the same."""
+        """Raises ``StoreDown`` if it failed, ``OutcomeUnknown`` if it may have done its work all the same."""
         self._start: tuple[Any, ...] | None = None
         self._head: list[bytes] = []
         try:
