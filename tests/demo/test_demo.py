@@ -123,7 +123,7 @@ def test_a_sale_ends_flawless_with_its_json_line(demo: Played) -> None:
 
 
 def test_an_interrupt_in_mid_sale_stops_everything(demo: Played) -> None:
-    demo.start(REQUESTS="1000000")
+    demo.start(REQUESTS="100000")
     eventually(lambda: "answered" in demo.said, within=60, what="the sale is on")
     demo.process.send_signal(signal.SIGINT)
     demo.finish()
