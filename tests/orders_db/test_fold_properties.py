@@ -80,7 +80,7 @@ def shop_db(tables: Tables, open_db) -> OrdersDb:
 
 
 @given(case=deliveries())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_database_gives_the_same_rows_sums_and_statements(
     tables: Tables, shop_db: OrdersDb, case: tuple[str, list[Event], list[list[Event]]]
 ) -> None:
