@@ -39,7 +39,8 @@ class HandOff:
         Raises ``Refusal`` (503) if the policy is to give the units back instead.
         """
         order = decision.order
-        if order is None or self._broker is None:
+        # A replayed order has no body to publish: it was handed off before, or the outbox still keeps it.
+        if order is None or self._broker is None or not decision.body:
             return
         try:
             with self._breaker.calling():
