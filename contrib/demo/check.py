@@ -54,6 +54,11 @@ def database_has_what_the_ledger_has(_: Plan, books: Books) -> Iterator[Finding]
         yield Finding(MISMATCH, f"{order}: the ledger has it, the database does not")
 
 
+def nothing_is_parked_that_was_written(_: Plan, books: Books) -> Iterator[Finding]:
+    for order in sorted(books.parked & _ids(books.database)):
+        yield Finding(MISMATCH, f"{order}: parked as unwritable, and written")
+
+
 def shop_has_what_it_confirmed(_: Plan, books: Books) -> Iterator[Finding]:
     confirmed = {told.answer.order for told in books.told if told.answer.source == "shop"}
     for order in sorted(confirmed - _ids(books.shop)):
@@ -155,6 +160,7 @@ RULES: Sequence[Rule] = (
     told_orders_stand_in_the_ledger,
     ledger_orders_were_told,
     database_has_what_the_ledger_has,
+    nothing_is_parked_that_was_written,
     shop_has_what_it_confirmed,
     accounts_agree_on_each_order,
     orders_belong_to_one_buyer,

@@ -25,6 +25,11 @@ def test_a_told_order_that_was_parked_is_not_lost() -> None:
     assert faults(books) == {}
 
 
+def test_an_order_that_is_parked_and_written_is_a_mismatch() -> None:
+    books = replace(flawless(), parked=frozenset({order(3)}))
+    assert faults(books) == {"mismatch": 1}
+
+
 def test_a_second_row_of_an_order_is_a_duplicate() -> None:
     books = replace(flawless(), database=[row(1), row(2), row(3), row(3), row(3)])
     assert faults(books) == {"duplicated": 2}
