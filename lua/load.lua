@@ -28,8 +28,22 @@
 --   {'unknown_item'}              add, switch: no such item
 --   {'unavailable', reason}       the ledger can't be trusted here; nothing was changed
 
+local STATUSES = {open = true, closed = true, paused = true}
+
 local function whole(value)
-  return value and string.match(value, '^%d+$') and tonumber(value)
+  return value and #value <= 15 and string.match(value, '^%d+$') and tonumber(value)
+end
+
+-- The fields named, as numbers; nil if one is missing or damaged.
+local function numbers(...)
+  local values = redis.call('HMGET', KEYS[1], ...)
+  for i = 1, #values do
+    values[i] = whole(values[i])
+    if not values[i] then
+      return nil
+    end
+  end
+  return values
 end
 
 local function archive(epoch)
@@ -42,14 +56,18 @@ local function archive(epoch)
 end
 
 local function load(present)
+  for i = 2, 9 do
+    if i ~= 3 and not whole(ARGV[i]) and not (i == 8 and ARGV[i] == '') then
+      return {'unavailable', 'argument ' .. i}
+    end
+  end
   local epoch, seq, held = 0, 0, 0
   if present then
-    epoch = whole(redis.call('HGET', KEYS[1], 'epoch'))
-    seq = whole(redis.call('HGET', KEYS[1], 'seq'))
-    held = whole(redis.call('HGET', KEYS[1], 'held'))
-    if not (epoch and seq and held) then
+    local values = numbers('epoch', 'seq', 'held')
+    if not values then
       return {'unavailable', 'the item key is damaged'}
     end
+    epoch, seq, held = unpack(values)
   elseif redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) > 0 then
     return {'unavailable', 'there are orders of this item, but its own key is missing'}
   end
@@ -69,24 +87,32 @@ local function load(present)
 end
 
 local function add()
-  if not (whole(redis.call('HGET', KEYS[1], 'total')) and whole(redis.call('HGET', KEYS[1], 'free'))) then
+  local units, values = whole(ARGV[2]), numbers('total', 'free', 'held', 'paid')
+  if not units then
+    return {'unavailable', 'units'}
+  end
+  if not values or values[1] ~= values[2] + values[3] + values[4] then
     return {'unavailable', 'the item key is damaged'}
   end
-  redis.call('HINCRBY', KEYS[1], 'total', ARGV[2])
-  redis.call('HINCRBY', KEYS[1], 'free', ARGV[2])
+  redis.call('HSET', KEYS[1], 'total', values[1] + units, 'free', values[2] + units)
 end
 
 local present = redis.call('HLEN', KEYS[1]) > 0
 if ARGV[1] ~= 'load' and not present then
   return {'unknown_item'}
 end
+if ARGV[1] ~= 'add' and not STATUSES[ARGV[3]] then
+  return {'unavailable', 'status'}
+end
 local problem
 if ARGV[1] == 'load' then
   problem = load(present)
 elseif ARGV[1] == 'add' then
   problem = add()
-else
+elseif ARGV[1] == 'switch' then
   redis.call('HSET', KEYS[1], 'status', ARGV[3])
+else
+  problem = {'unavailable', 'action'}
 end
 if problem then
   return problem

@@ -8,11 +8,12 @@
 -- KEYS[1] item       hash: total free held paid opens_at closes_at per_buyer hold epoch seq status
 -- KEYS[2] buyers     hash: buyer -> units held or paid
 -- KEYS[3] orders     hash: order id -> record (see settle.lua)
--- KEYS[4] keys       hash: buyer, newline, idempotency key -> order id
+-- KEYS[4] keys       hash: length of the buyer, colon, buyer, idempotency key -> order id
 -- KEYS[5] due        sorted set: order id by the millisecond at which its hold expires
 -- KEYS[6] outbox     stream of events that the broker has not confirmed
--- KEYS[7] rate_buyer    string: when the buyer's bucket is full again, microseconds
--- KEYS[8] rate_address  string: the same for the client's address
+-- KEYS[7] sealed     sorted set: ids that must never become orders, see settle.lua
+-- KEYS[8] rate_buyer    string: when the buyer's bucket is full again, microseconds
+-- KEYS[9] rate_address  string: the same for the client's address
 --
 -- ARGV[1]  order_id           id the order gets
 -- ARGV[2]  buyer
@@ -39,12 +40,24 @@
 --   {'rate_limited', 'buyer' or 'address', milliseconds until a token is there}
 --   {'unavailable', reason}                          the ledger can't be trusted here; nothing was changed
 
+local MOST = 99999999999999 -- cjson writes fourteen digits
 local FIELDS = {'total', 'free', 'held', 'paid', 'opens_at', 'closes_at', 'per_buyer', 'hold', 'epoch', 'seq'}
+
+-- A whole number, or nil. Fifteen digits are exact in a double and as redis.call writes them; tonumber by
+-- itself takes 0x10, 1e3 and nan.
+local function whole(value)
+  return value and #value <= 15 and string.match(value, '^%d+$') and tonumber(value)
+end
 
 local order_id, buyer, sku = ARGV[1], ARGV[2], ARGV[5]
 local quantity = string.match(ARGV[3], '^[1-9]%d?%d?%d?$') and tonumber(ARGV[3])
 if not quantity then
   return {'unavailable', 'quantity'}
+end
+for i = 9, 13 do
+  if not whole(ARGV[i]) then
+    return {'unavailable', 'argument ' .. i}
+  end
 end
 
 local now = tonumber(ARGV[14])
@@ -58,8 +71,7 @@ local now_ms = math.floor(now / 1000)
 local values = redis.call('HMGET', KEYS[1], unpack(FIELDS))
 local item = {}
 for i, name in ipairs(FIELDS) do
-  local value = values[i]
-  item[name] = value and string.match(value, '^%d+$') and tonumber(value)
+  item[name] = whole(values[i])
 end
 if not item.total then
   -- Nothing at all is an item that nobody loaded; anything less than a whole item is damage.
@@ -74,12 +86,22 @@ for _, name in ipairs(FIELDS) do
   end
 end
 local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'open' and status ~= 'closed' and status ~= 'paused' then
+  return {'unavailable', 'the item has no sound status'}
+end
+local hold = ARGV[6] == '' and item.hold or whole(ARGV[6])
+if not hold then
+  return {'unavailable', 'hold'}
+end
+if math.max(item.total, item.epoch, item.seq + 1, now_ms + hold) > MOST then
+  return {'unavailable', 'a number of the item is too large'}
+end
 
-local function event(seq, accepted_at, due_at)
+local function event(record)
   return cjson.encode({
-    v = 1, event = 'accepted', no = 1, id = order_id, item = sku, epoch = item.epoch, seq = seq,
-    buyer = buyer, quantity = quantity, accepted_at_ms = accepted_at, due_at_ms = due_at,
-    total = item.total, at_ms = accepted_at, reason = '', traceparent = ARGV[7],
+    v = 1, event = 'accepted', no = 1, id = order_id, item = sku, epoch = item.epoch, seq = record.seq,
+    buyer = record.buyer, quantity = record.quantity, accepted_at_ms = record.at, due_at_ms = record.due,
+    total = item.total, at_ms = record.at, reason = '', traceparent = ARGV[7],
   })
 end
 
@@ -87,17 +109,17 @@ end
 local known = redis.call('HGET', KEYS[3], order_id)
 if known then
   local record = cjson.decode(known)
-  if record.state == 'sealed' then
-    return {'unavailable', 'sealed'}
-  end
   if record.state ~= 'held' then
     return {'replayed', order_id, known, item.epoch}
   end
-  return {'accepted', order_id, '', event(record.seq, record.at, record.due)}
+  return {'accepted', order_id, '', event(record)}
+end
+if redis.call('ZSCORE', KEYS[7], order_id) then
+  return {'unavailable', 'sealed'}
 end
 local key_field
 if ARGV[4] ~= '' then
-  key_field = buyer .. '\n' .. ARGV[4]
+  key_field = #buyer .. ':' .. buyer .. ARGV[4]
   local first = redis.call('HGET', KEYS[4], key_field)
   if first then
     local record = redis.call('HGET', KEYS[3], first)
@@ -130,21 +152,25 @@ if now_ms < item.opens_at then
   return {'not_open', item.opens_at - now_ms}
 end
 
--- Rate: GCRA. A bucket is one number, the moment at which it will be full again.
+-- Rate: GCRA. A bucket is one number, the moment at which it will be full again. It is never taken for emptier
+-- than empty: a clock that went back, or a burst that was lowered, costs one interval of waiting at most.
 local function refill(key, interval, burst)
-  local full_at = math.max(tonumber(redis.call('GET', key) or now) or now, now) + interval
+  local full_at = tonumber(redis.call('GET', key) or now) or now
+  full_at = math.min(math.max(now, full_at), now + interval * burst) + interval
   local allowed_at = full_at - interval * burst
   return full_at, allowed_at
 end
 local writes = {}
-for _, bucket in ipairs({{7, 10, 11, 'buyer'}, {8, 12, 13, 'address'}}) do
+for _, bucket in ipairs({{8, 10, 11, 'buyer'}, {9, 12, 13, 'address'}}) do
   local interval, burst = tonumber(ARGV[bucket[2]]), tonumber(ARGV[bucket[3]])
   if interval > 0 then
     local full_at, allowed_at = refill(KEYS[bucket[1]], interval, burst)
     if allowed_at > now then
       return {'rate_limited', bucket[4], math.ceil((allowed_at - now) / 1000)}
     end
-    writes[#writes + 1] = {KEYS[bucket[1]], full_at, math.max(1, math.ceil((full_at - now) / 1000))}
+    -- Redis takes no lifetime beyond its own range, and a SET must not fail after the deduction.
+    local lifetime = math.min(math.max(1, math.ceil((full_at - now) / 1000)), 1e15)
+    writes[#writes + 1] = {KEYS[bucket[1]], full_at, lifetime}
   end
 end
 local function spend_tokens()
@@ -154,13 +180,13 @@ local function spend_tokens()
 end
 
 -- Per-buyer limit.
-local units = redis.call('HGET', KEYS[2], buyer) or '0'
-if not string.match(units, '^%d+$') then
+local units = whole(redis.call('HGET', KEYS[2], buyer) or '0')
+if not units then
   return {'unavailable', 'the units of a buyer are no number'}
 end
-if tonumber(units) + quantity > item.per_buyer then
+if units + quantity > item.per_buyer then
   spend_tokens()
-  return {'limit_reached', tonumber(units), item.per_buyer}
+  return {'limit_reached', units, item.per_buyer}
 end
 
 -- Stock.
@@ -178,16 +204,15 @@ if not key_field then
   redis.call('HLEN', KEYS[4])
 end
 
-local seq = item.seq + 1
-local due_at = now_ms + (tonumber(ARGV[6]) or item.hold)
-local body = event(seq, now_ms, due_at)
+local record = {
+  buyer = buyer, quantity = quantity, seq = item.seq + 1, state = 'held', at = now_ms, due = now_ms + hold, no = 1,
+}
+local body, encoded = event(record), cjson.encode(record)
 local outbox_id = redis.call('XADD', KEYS[6], '*', 'event', body)
-redis.call('HSET', KEYS[1], 'free', item.free - quantity, 'held', item.held + quantity, 'seq', seq)
-redis.call('HINCRBY', KEYS[2], buyer, quantity)
-redis.call('HSET', KEYS[3], order_id, cjson.encode({
-  buyer = buyer, quantity = quantity, seq = seq, state = 'held', at = now_ms, due = due_at, no = 1,
-}))
-redis.call('ZADD', KEYS[5], due_at, order_id)
+redis.call('HSET', KEYS[1], 'free', item.free - quantity, 'held', item.held + quantity, 'seq', record.seq)
+redis.call('HSET', KEYS[2], buyer, units + quantity)
+redis.call('HSET', KEYS[3], order_id, encoded)
+redis.call('ZADD', KEYS[5], record.due, order_id)
 if key_field then
   redis.call('HSET', KEYS[4], key_field, order_id)
 end

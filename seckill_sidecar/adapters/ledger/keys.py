@@ -18,7 +18,7 @@ class Keys:
     prefix: str
 
     def of(self, sku: str, part: str) -> str:
-        """A key of an item: ``item buyers orders keys due outbox``."""
+        """A key of an item: ``item buyers orders keys due outbox sealed``."""
         return f"{self.prefix}:{{{sku}}}:{part}"
 
     def rate_buyer(self, purchase: Purchase) -> str:
@@ -29,7 +29,7 @@ class Keys:
 
     def binding(self, purchase: Purchase) -> str:
         """What an idempotency key is bound to, across items; hashed, since a client chose it."""
-        digest = hashlib.sha256(f"{purchase.buyer}\n{purchase.key}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{len(purchase.buyer)}:{purchase.buyer}{purchase.key}".encode()).hexdigest()
         return f"{self.prefix}:binding:{digest[:32]}"
 
     @property

@@ -65,7 +65,7 @@ class RedisLedger:
         """Decide one purchase; see reserve.lua. A key bound to another purchase is a conflict at once."""
         if purchase.key is not None and not self._bind(purchase, deadline):
             return Decision(Verdict.CONFLICT)
-        keys = [*self._item_keys(purchase.item, scripts.RESERVE.keys[:6])]
+        keys = self._item_keys(purchase.item, scripts.RESERVE.keys[:-2])
         keys += [self._keys.rate_buyer(purchase), self._keys.rate_address(purchase)]
         argv = (
             purchase.order_id,
@@ -114,7 +114,7 @@ class RedisLedger:
         """The order as it stands, or None (also for a sealed id)."""
         sku = sku_of(order_id)
         record = self._line.ask("HGET", self._keys.of(sku, "orders"), order_id, deadline=deadline)
-        if record is None or replies.is_sealed(record):
+        if record is None:
             return None
         epoch = self._line.ask("HGET", self._keys.of(sku, "item"), "epoch", deadline=deadline)
         if epoch is None:
@@ -159,9 +159,9 @@ class RedisLedger:
             "" if replaces is None else replaces,
             epoch,
         )
-        view = self._change(item.sku, argv, deadline)
+        # First, so that no item ever sells that the relay would not look at.
         self._line.ask("SADD", self._keys.index, item.sku, deadline=deadline)
-        return view
+        return self._change(item.sku, argv, deadline)
 
     def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:
         """Put ``units`` more on sale."""
@@ -208,8 +208,7 @@ class RedisLedger:
                 "HSCAN", self._keys.of(sku, "orders"), cursor, "COUNT", _SCAN_COUNT, deadline=self._patient()
             )
             for order_id, record in zip(flat[::2], flat[1::2], strict=True):
-                if not replies.is_sealed(record):
-                    yield replies.read_order(sku, order_id, record, view.epoch)
+                yield replies.read_order(sku, order_id, record, view.epoch)
             if cursor == b"0":
                 return
 

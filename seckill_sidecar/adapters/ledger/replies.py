@@ -57,30 +57,28 @@ def read_settled(sku: str, order_id: str, reply: Sequence[Any]) -> Settled:
 
 
 def read_order(sku: str, order_id: bytes, record: bytes, epoch: Any) -> Order:
-    """An ``Order`` from its record in the orders hash; raises ValueError if it isn't one."""
-    fields = json.loads(record)
-    return Order(
-        id=order_id.decode(),
-        item=sku,
-        epoch=int(epoch),
-        seq=int(fields["seq"]),
-        buyer=str(fields["buyer"]),
-        quantity=int(fields["quantity"]),
-        state=State(fields["state"]),
-        accepted_at_ms=int(fields["at"]),
-        due_at_ms=int(fields["due"]),
-    )
-
-
-def is_sealed(record: bytes) -> bool:
-    """Whether this record only keeps an id from becoming an order."""
-    return bool(json.loads(record).get("state") == SEALED)
+    """An ``Order`` from its record in the orders hash; raises LedgerUntrusted if it isn't one."""
+    try:
+        fields = json.loads(record)
+        return Order(
+            id=order_id.decode(),
+            item=sku,
+            epoch=int(epoch),
+            seq=int(fields["seq"]),
+            buyer=str(fields["buyer"]),
+            quantity=int(fields["quantity"]),
+            state=State(fields["state"]),
+            accepted_at_ms=int(fields["at"]),
+            due_at_ms=int(fields["due"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise LedgerUntrusted("ledger", f"order {order_id!r} of {sku} is damaged: {error!r}") from error
 
 
 def read_item(sku: str, flat: Sequence[Any]) -> ItemView:
     """An ``ItemView`` from the field, value, field, value … of the item hash."""
-    fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
     try:
+        fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
         return ItemView(
             sku=sku,
             total=int(fields["total"]),

@@ -29,13 +29,13 @@ class Script:
 
 RESERVE = Script.read(
     "reserve",
-    keys="item buyers orders keys due outbox rate_buyer rate_address",
+    keys="item buyers orders keys due outbox sealed rate_buyer rate_address",
     argv="order_id buyer quantity key sku hold traceparent epoch outbox_bound "
     "buyer_interval buyer_burst address_interval address_burst now",
 )
 SETTLE = Script.read(
     "settle",
-    keys="item buyers orders due outbox",
+    keys="item buyers orders due outbox sealed",
     argv="order_id state reason sku now",
 )
 LOAD = Script.read(
