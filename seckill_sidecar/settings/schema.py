@@ -144,7 +144,6 @@ class LedgerSettings(Section):
     """How the ledger is kept."""
 
     prefix: str = Field("seckill", pattern=r"^[A-Za-z0-9_-]{1,32}$", description="first part of every key name")
-    connections: int = Field(4, ge=1, le=64, description="connections a process, at most")
     batch: int = Field(64, ge=1, le=1000, description="calls that travel in one pipeline, at most")
     outbox: int = Field(
         1_000_000, ge=1, description="events that may wait for the broker, per item; beyond it the item refuses"
@@ -245,7 +244,8 @@ class Fallbacks(Section):
         description="keep: the order stands in the outbox, the relay delivers it; refuse: give the units back, 503",
     )
     on_storefront_down: Literal["keep", "release"] = Field(
-        "keep", description="keep: the order stands, the buyer gets our own answer; release: give the units back, 503"
+        "keep",
+        description="keep: the order stands, the buyer gets our own answer; release: give the units back unless the site may have taken the order, 503",
     )
 
 
@@ -364,7 +364,7 @@ class Settings(Outline):
     identity: Identity = Identity()
     routes: tuple[Route, ...] = Field((), description="purchase requests; the first that matches decides")
     items: tuple[ItemSettings, ...] = Field(
-        (), description="items to load at start, if the ledger has none of that SKU yet"
+        (), description="items that `seckill-sidecar item load` puts on sale; never by itself"
     )
     limits: Limits = Limits()
     fallbacks: Fallbacks = Fallbacks()
