@@ -124,6 +124,8 @@ class Request:
             return _fields(self.read_body(most), "the form")
         if self.content_type == MULTIPART:
             return _multipart(self.read_body(most), self.environ["CONTENT_TYPE"])
+        if not self.content_type and not self.read_body(most):
+            return {}
         raise Malformed(f"expected a form ({FORM} or {MULTIPART}), got {self.content_type[:100]!r}", 415)
 
     def json(self, most: int) -> Any:
