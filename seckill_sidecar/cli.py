@@ -29,7 +29,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         command: Command = arguments.command
         return command(arguments)
@@ -45,12 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
     config = argparse.ArgumentParser(add_help=False)
     config.add_argument("-c", "--config", default=config_path(), metavar="FILE", help="the YAML (or SECKILL_CONFIG)")
-    parser = argparse.ArgumentParser(prog="seckill-sidecar", description="A gate beside a legacy shop for flash sales.")
-    parser.add_argument("--version", action="version", version=f"seckill-sidecar {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    whole = argparse.ArgumentParser(prog="seckill-sidecar", description="A gate beside a legacy shop for flash sales.")
+    whole.add_argument("--version", action="version", version=f"seckill-sidecar {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Command, what: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, parents=[config], help=what, description=what)
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
-    return parser
+    return whole
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -1,0 +1,45 @@
+"""What the README says is what the program does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from seckill_sidecar.cli import parser
+from seckill_sidecar.gate.reply import VERDICTS
+from seckill_sidecar.settings import loads
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(
+    r"(?m)^.*?seckill-sidecar ((?:check|config|migrate|serve|relay|writer|item|token) .*?)(?: & .*|\))?$", README
+)
+
+
+def test_the_table_of_verdicts_has_every_verdict_with_its_status() -> None:
+    rows = dict(re.findall(r"(?m)^\| `([a-z_]+)` \| (\d+) \|", README))
+    assert rows == {verdict.value: str(status) for verdict, (status, _) in VERDICTS.items()}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one_that_the_program_knows(command: str) -> None:
+    assert parser().parse_args(shlex.split(command)).command
+
+
+def test_every_file_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_yaml_it_shows_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef")
+    (tmp_path / "key").chmod(0o600)
+    shown = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert shown
+    text = shown[1].replace("/etc/seckill/key", str(tmp_path / "key"))
+    settings = loads(text, "README.md", {"SECKILL_BROKER_PASSWORD": "broker", "SECKILL_DATABASE_PASSWORD": "database"})
+    assert settings.routes[0].name == "buy"
