@@ -103,9 +103,9 @@ def _accounts(books: Books) -> Iterator[str]:
         for one in books.told
         if one.answer.won
     }
-    polled = sum(one.polled for one in books.told)
+    unknown = sum(one.polled for one in books.told)
     yield f"  {'account':<16}{'orders':>8}{'units':>10}"
-    yield _account("told to buyers", told.values(), f"{polled:,} after polling" if polled else "")
+    yield _account("told to buyers", told.values(), f"{unknown:,} outcomes unknown at first" if unknown else "")
     yield _account("ledger", books.ledger.rows, f"{books.ledger.free:,} of {books.ledger.total:,} units free")
     yield _account("database", books.database, f"{len(books.parked):,} parked")
     yield _account("shop", books.shop)
