@@ -105,7 +105,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     Site(settings).refuse_unfit_ledger()
     os.environ["SECKILL_CONFIG"] = os.path.abspath(arguments.config)
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf"]
+    # -P: what lies in the current folder is not to be taken for the program.
+    command = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf"]
     # gunicorn takes this process's place: its master is what a service manager started and signals.
     os.execv(sys.executable, command)  # noqa: S606 - fixed words, no shell
 

