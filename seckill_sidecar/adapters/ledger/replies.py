@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted
 from seckill_sidecar.model import Decision, Event, ItemView, Order, Settled, Settlement, State, Verdict
 
 SEALED = "sealed"
+_T = TypeVar("_T")
 
 
 def read_decision(sku: str, reply: Sequence[Any]) -> Decision:
@@ -64,15 +65,22 @@ def read_order(sku: str, order_id: bytes, record: bytes, epoch: Any) -> Order:
             id=order_id.decode(),
             item=sku,
             epoch=int(epoch),
-            seq=int(fields["seq"]),
-            buyer=str(fields["buyer"]),
-            quantity=int(fields["quantity"]),
+            seq=_typed(fields, "seq", int),
+            buyer=_typed(fields, "buyer", str),
+            quantity=_typed(fields, "quantity", int),
             state=State(fields["state"]),
-            accepted_at_ms=int(fields["at"]),
-            due_at_ms=int(fields["due"]),
+            accepted_at_ms=_typed(fields, "at", int),
+            due_at_ms=_typed(fields, "due", int),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise LedgerUntrusted("ledger", f"order {order_id!r} of {sku} is damaged: {error!r}") from error
+
+
+def _typed(fields: Any, name: str, kind: type[_T]) -> _T:
+    value = fields[name]
+    if type(value) is not kind:
+        raise TypeError(f"{name} is {value!r}")
+    return value
 
 
 def read_item(sku: str, flat: Sequence[Any]) -> ItemView:
