@@ -58,13 +58,24 @@ class Sidecar(Program):
     """``seckill-sidecar serve``: ready once a page of the shop comes through it."""
 
     name = "serve"
-    starts_within: ClassVar[float] = 30.0
+    starts_within: ClassVar[float] = 60.0
 
     def answers(self) -> bool:
         return _serves_a_page(self.address)
 
 
-class Relay(Program):
+class Worker(Program):
+    """A program that listens nowhere."""
+
+    @property
+    def url(self) -> str:
+        return "(listens nowhere)"
+
+    def answers(self) -> bool:
+        return True
+
+
+class Relay(Worker):
     """``seckill-sidecar relay``: ready once the file ``shows`` is there, if one is given."""
 
     name = "relay"
@@ -77,25 +88,25 @@ class Relay(Program):
         return self.shows is None or self.shows.exists()
 
 
-class Writer(Program):
+class Writer(Worker):
     """``seckill-sidecar writer``."""
 
     name = "writer"
 
-    def answers(self) -> bool:
-        return True
-
 
 def run_command(home: Home, command: str, *words: str) -> None:
     """Run one of the commands that end, such as ``migrate``; raises ``DemoFailed`` if it did not do it."""
-    done = subprocess.run(
-        [*COMMAND, command, "-c", str(home.config), *words],
-        env={**os.environ, "SECKILL_SECRET": home.secret.value},
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_WITHIN_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*COMMAND, command, "-c", str(home.config), *words],
+            env={**os.environ, "SECKILL_SECRET": home.secret.value},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DemoFailed(f"{command} did not end within {COMMAND_WITHIN_S:.0f} s", "is its store busy?") from error
     if done.returncode != 0:
         raise DemoFailed(f"{command} exited with {done.returncode}", "its own words are above", done.stderr)
 
