@@ -48,7 +48,7 @@ def test_an_item_key_that_is_gone_is_no_unknown_item(sale: Sale) -> None:
     sale.ask("DEL", sale.key("item"))
     expect_refused(sale, lambda: sale.buy("ben"))
     expect_refused(sale, lambda: sale.settle(order_id))
-    expect_refused(sale, lambda: sale.open_sale())
+    expect_refused(sale, sale.open_sale)
     with pytest.raises(LedgerUntrusted, match="missing"):
         sale.order(order_id)
 

@@ -57,7 +57,7 @@ def test_an_item_with_units_on_hold_is_not_even_replaced(sale: Sale) -> None:
     load(sale)
     sale.order_of(quantity=2)
     before = sale.everything()
-    with pytest.raises(UsageError, match="2 units .* still held"):
+    with pytest.raises(UsageError, match="are still held"):
         load(sale, replaces=1)
     assert sale.everything() == before
 
