@@ -6,15 +6,17 @@ default, and its pooled commands cost several times the CPU of one gathered pipe
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
-from redis import BlockingConnectionPool
+from hiredis import pack_command
+from redis import ConnectionPool
 from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from seckill_sidecar.adapters.ledger.gatherer import Call, Command, Gatherer
+from seckill_sidecar.adapters.ledger.gatherer import Call, Gatherer
 from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import DeadlinePassed, LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError
@@ -56,27 +58,23 @@ class Line:
     """One connection's worth of pipelines to one server, shared by the threads of a process."""
 
     def __init__(self, url: str, clock: Clock, timeout: float, connect_timeout: float, batch: int, bound: int) -> None:
-        """Timeouts in seconds: of one flight, and of opening a connection. Opens nothing yet."""
+        """Timeouts in seconds: of one call, and of opening a connection. Opens nothing yet."""
         self._clock = clock
         self._timeout = timeout
+        self._connect_timeout = connect_timeout
         self._gatherer = Gatherer(STORE, self._fly, batch, bound)
-        self._pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=1,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=connect_timeout,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=False,
-        )
+        # Reads URLs and makes connections; there is one at a time.
+        self._maker = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2, decode_responses=False)
+        self._connection: Any = None
+        self._pid = 0
 
     def ask(self, *command: Any, deadline: Deadline) -> Any:
         """One command's answer, by the deadline and at most one timeout from now."""
         if deadline.passed():
             raise DeadlinePassed(STORE, "the request's time was over; nothing was sent")
         bounded = Deadline.after(deadline.within(self._timeout), self._clock)
-        return self._gatherer.submit(command, bounded)
+        # Packed by the caller, so that what can't be packed fails the caller and not the whole flight.
+        return self._gatherer.submit(pack_command(command), bounded)
 
     def run(self, script: Script, keys: Sequence[str], argv: Sequence[Any], deadline: Deadline) -> Any:
         """One script's answer. A server that lost its script cache is given the source again."""
@@ -86,17 +84,19 @@ class Line:
             return self.ask("EVAL", script.source, len(keys), *keys, *argv, deadline=deadline)
 
     def close(self) -> None:
-        self._pool.disconnect()
+        """Drop the connection; a later call would open another."""
+        if self._connection is not None:
+            self._connection.disconnect()
 
     def _fly(self, calls: Sequence[Call]) -> None:
-        deadline = Deadline.after(self._timeout, self._clock)
+        deadline = max((call.deadline for call in calls), key=lambda deadline: deadline.at)
         try:
-            connection = self._pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = self._connect(deadline)
         except (redis_errors.RedisError, OSError) as error:
             _fail(calls, StoreDown, f"can't connect: {error}", error)
             return
         try:
-            connection.send_packed_command(connection.pack_commands([call.command for call in calls]))
+            connection.send_packed_command([b"".join(call.command for call in calls)], check_health=False)
             for call in calls:
                 _read(connection, call, deadline)
         except (redis_errors.RedisError, OSError) as error:
@@ -107,7 +107,31 @@ class Line:
                 isinstance(call.error, OutcomeUnknown) for call in calls
             ):
                 connection.disconnect()
-            self._pool.release(connection)  # type: ignore[no-untyped-call]
+
+    def _connect(self, deadline: Deadline) -> Any:
+        """The connection, opened by the deadline; after a fork one of the process's own."""
+        if self._pid != os.getpid():
+            self._pid, self._connection = os.getpid(), self._maker.make_connection()
+        connection = self._connection
+        if connection.is_connected and _is_spent(connection):
+            connection.disconnect()
+        if not connection.is_connected:
+            connection.socket_timeout = deadline.within(self._timeout)
+            connection.socket_connect_timeout = deadline.within(self._connect_timeout)
+            try:
+                connection.connect()
+            except BaseException:
+                connection.disconnect()
+                raise
+        return connection
+
+
+def _is_spent(connection: Any) -> bool:
+    """Whether the server has closed it, or says something that nobody asked."""
+    try:
+        return bool(connection.can_read(timeout=0))
+    except (redis_errors.RedisError, OSError):
+        return True
 
 
 class _NoScript(LedgerUntrusted):
@@ -133,4 +157,4 @@ def _fail(calls: Sequence[Call], kind: type[StoreError], what: str, cause: Excep
             call.fail(error)
 
 
-__all__ = ["STORE", "Command", "Line", "translate"]
+__all__ = ["STORE", "Line", "translate"]
