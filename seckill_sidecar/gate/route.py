@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.settings.schema import Route
-from seckill_sidecar.wire import paths
+from seckill_sidecar.wire import fields, paths
 from seckill_sidecar.wire.answers import Refusal
-from seckill_sidecar.wire.request import FORM, MULTIPART, Request
+from seckill_sidecar.wire.fields import FORM, MULTIPART
+from seckill_sidecar.wire.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +31,38 @@ class Routes:
     def match(self, request: Request) -> Match | None:
         """The first route that this request is for, or None: it is no purchase.
 
-        Raises ``Refusal`` (400) if the path is no purchase address as spelled, but a generous storefront
-        might take it for one.
+        Raises ``Refusal`` (400) if it is no purchase as spelled, but a generous storefront might take it for one.
         """
-        path = request.path
-        loose: str | None = None
-        for route, template in self._routes:
-            if request.method not in route.methods or (route.host and request.host != route.host.lower()):
-                continue
-            values = template.match(path) if path is not None else None
-            if values is not None:
-                if self._fields_match(route, request):
-                    return Match(route, values)
-                continue
-            loose = loose or paths.loosen(request.raw_path)
-            if template.might_be(loose) and self._fields_match(route, request):
-                raise Refusal(Verdict.INVALID, f"this address is ambiguous; the purchase address is {route.path}")
+        candidates = [entry for entry in self._routes if _might_serve(entry[0], request)]
+        for route, template in candidates:
+            values = template.match(request.path) if request.path is not None else None
+            if values is not None and request.method in route.methods and self._fields_match(route, request):
+                return Match(route, values)
+        for route, template in candidates:
+            if template.might_be(request.readings) and self._fields_might_match(route, request):
+                spelling = f"{' or '.join(route.methods)} {route.path}"
+                raise Refusal(Verdict.INVALID, f"this request is ambiguous; to buy, it has to be {spelling}")
         return None
 
     def _fields_match(self, route: Route, request: Request) -> bool:
-        if route.query and not _all_match(route.query, request.query, "query"):
+        if not self._fields_might_match(route, request):
+            return False  # and whatever else is wrong with the fields is the storefront's business
+        return all(request.query.get(name) == [value] for name, value in route.query.items()) and all(
+            request.form(self._body_limit).get(name) == [value] for name, value in route.form.items()
+        )
+
+    def _fields_might_match(self, route: Route, request: Request) -> bool:
+        if route.query and not fields.might_hold(request.raw_query, route.query):
             return False
         if not route.form:
             return True
-        if request.content_type not in (FORM, MULTIPART):
-            return False
-        return _all_match(route.form, request.form(self._body_limit), "form")
+        if request.content_type == MULTIPART:
+            found = request.form(self._body_limit)
+            return all(value in found.get(name, []) for name, value in route.form.items())
+        return request.content_type == FORM and fields.might_hold(request.read_body(self._body_limit), route.form)
 
 
-def _all_match(wanted: Mapping[str, str], fields: Mapping[str, list[str]], where: str) -> bool:
-    for name, value in wanted.items():
-        found = fields.get(name, [])
-        if value not in found:
-            return False
-        if len(found) > 1:
-            # Some platforms take the first, some the last: one of them would sell past the gate.
-            raise Refusal(Verdict.INVALID, f"{where} field {name} was sent more than once")
-    return True
+def _might_serve(route: Route, request: Request) -> bool:
+    # Frameworks serve HEAD by the code that serves GET, so that it would buy past the gate.
+    method = "GET" if request.method == "HEAD" else request.method
+    return method in route.methods and (not route.host or route.host.lower() in request.hosts)

@@ -9,25 +9,39 @@ the gate nor the storefront serves it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 _TEMPLATE_PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
-_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.ASCII | re.IGNORECASE)
-_SCRIPT = re.compile(r"^/[^/]+\.(?:php|cgi|asp|aspx|jsp)(?=/)")
-_EXTENSION = re.compile(r"\.(?:php|html?|asp|aspx|jsp|json|do|action)$")
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.ASCII | re.IGNORECASE)
+_BARE_SCHEME = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*:(?=/)")
+_SCRIPT = re.compile(r"\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action)$")
+_EXTENSION = re.compile(r"(?<=.)\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action|html?|json)$")
+_INDEX = ("index", "default")
 _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\\]")
 _DECODE_AT_MOST = 3
+_MICROSOFT_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")
+# ASCII written as two or three bytes, which UTF-8 forbids and old decoders read all the same.
+_OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80\x81][\x80-\xbf]")
 _ANY = "\ue000"
+
+
+# -- as it is spelled ------------------------------------------------------------------------------
 
 
 def path_of(target: str) -> str:
     """The path of a request target as sent: without query, and without scheme and host if it had them."""
     path = target.partition("?")[0]
-    if not path.startswith("/"):
-        absolute = _ABSOLUTE.match(path)
-        path = path[absolute.end() :] or "/" if absolute else path
-    return path
+    absolute = _ABSOLUTE.match(path)
+    return path[absolute.end() :] or "/" if absolute else path
+
+
+def authority_of(target: str) -> str:
+    """The host (and port) that a request target names itself, else empty."""
+    absolute = _ABSOLUTE.match(target)
+    return absolute[1].rpartition("@")[2] if absolute else ""
 
 
 def decode(path: str) -> str | None:
@@ -43,23 +57,59 @@ def decode(path: str) -> str | None:
     return decoded
 
 
-def loosen(path: str) -> str:
-    """The simplest path that a generous storefront could take this one for: lower case, no slash at its end."""
-    text = path
+# -- what it could be taken for ----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def loosen(path: bytes) -> frozenset[str]:
+    """The paths, each in its simplest form, that a generous storefront could take this one for."""
+    segments = _segments(_unescaped(_BARE_SCHEME.sub(b"", path)))
+    readings = [_plain(segments), *_around_scripts(segments)]
+    return frozenset(_joined(reading) for reading in [*readings, *map(_without_index, readings)])
+
+
+def _unescaped(path: bytes) -> str:
     for _ in range(_DECODE_AT_MOST):
-        if "%" not in text:
+        if b"%" not in path:
             break
-        text = unquote_to_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-    text = re.split(r"[?#\x00]", text.replace("\\", "/"), maxsplit=1)[0]
+        path = _MICROSOFT_ESCAPE.sub(lambda code: chr(int(code[1], 16)).encode("utf-8", "replace"), path)
+        path = unquote_to_bytes(path)
+    path = _OVERLONG.sub(lambda long: bytes([(long[0][-2] & 3) << 6 | long[0][-1] & 0x3F]), path)
+    # Compatibility forms: a full-width b is a b to a database's collation, and to Windows.
+    return unicodedata.normalize("NFKC", path.decode("utf-8", "replace"))
+
+
+def _segments(path: str) -> list[str]:
+    """Lower case, without empty ones, ``.``, ``..`` and ``;parameters``; blanks and dots at the ends don't count."""
     segments: list[str] = []
-    for segment in text.split("/"):
-        part = segment.partition(";")[0].strip(" \t\r\n\x0b\x0c.")
-        if segment.strip() == "..":
+    for segment in re.split(r"[?#\x00]", path.replace("\\", "/"), maxsplit=1)[0].split("/"):
+        name = segment.partition(";")[0].strip()
+        if name == "..":
             del segments[-1:]
-        elif part:
-            segments.append(part.lower())
-    loose = "/" + "/".join(segments)
-    return _EXTENSION.sub("", _SCRIPT.sub("", loose))
+        elif name := name.strip(". \t\r\n"):
+            segments.append(name.lower())
+    return segments
+
+
+def _plain(segments: list[str]) -> list[str]:
+    return [_EXTENSION.sub("", segment) for segment in segments]
+
+
+def _around_scripts(segments: list[str]) -> Iterator[list[str]]:
+    """What follows a script in a path may be the real path (a front controller), or of no account."""
+    plain = _plain(segments)
+    for i, segment in enumerate(segments[:-1]):
+        if _SCRIPT.search(segment):
+            yield plain[:i] + plain[i + 1 :]
+            yield plain[: i + 1]
+
+
+def _without_index(segments: list[str]) -> list[str]:
+    return segments[:-1] if segments and segments[-1] in _INDEX else segments
+
+
+def _joined(segments: list[str]) -> str:
+    return "/" + "/".join(segments)
 
 
 class Template:
@@ -71,14 +121,26 @@ class Template:
         self._strict = re.compile(
             "".join(f"(?P<{part}>[^/]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts))
         )
-        loose = re.escape(loosen(_TEMPLATE_PART.sub(_ANY, template)))
-        self._loose = re.compile(loose.replace(_ANY, "[^/]+"))
+        self._loose = re.compile("|".join(_pattern(form) for form in _forms(_TEMPLATE_PART.sub(_ANY, template))))
 
     def match(self, decoded: str) -> Mapping[str, str] | None:
         """The values of the template's names if this is its path, else None."""
         found = self._strict.fullmatch(decoded)
         return found.groupdict() if found else None
 
-    def might_be(self, loose: str) -> bool:
-        """Whether a generous storefront could take a path that was loosened to this for the template's."""
-        return self._loose.fullmatch(loose) is not None
+    def might_be(self, readings: frozenset[str]) -> bool:
+        """Whether a generous storefront could take a path that loosens to these for the template's."""
+        return any(self._loose.fullmatch(reading) for reading in readings)
+
+
+def _forms(template: str) -> set[str]:
+    """A template loosened. ``/index.php/buy/{sku}`` may be served as ``/buy/{sku}`` too, but
+    ``/buy.php/{sku}`` is not any path of one segment."""
+    segments = _segments(template)
+    shorter = [_plain(segments[i + 1 :]) for i, segment in enumerate(segments) if _SCRIPT.search(segment)]
+    fixed = [form for form in shorter if any(segment.strip(_ANY) for segment in form)]
+    return {_joined(_without_index(form)) for form in (_plain(segments), *fixed)}
+
+
+def _pattern(form: str) -> str:
+    return re.escape(form).replace(_ANY, "[^/]+")

@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping, MutableMapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
-from falcon.media.multipart import MultipartFormHandler
+from seckill_sidecar.wire import fields, paths
+from seckill_sidecar.wire.fields import FORM, MULTIPART, Fields, Malformed
 
-from seckill_sidecar.errors import SeckillError
-from seckill_sidecar.wire import paths
-
-_MOST_FIELDS = 200
 _CHUNK = 65536
-FORM = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
-
-
-class Malformed(SeckillError):
-    """The request can't be read; ``status`` is 400, 413 or 415."""
-
-    def __init__(self, detail: str, status: int = 400) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.status = status
+_AFTER_A_TYPE = re.compile(r"[;,\s]")
 
 
 class Request:
@@ -38,7 +26,8 @@ class Request:
 
     def __init__(self, environ: MutableMapping[str, Any]) -> None:
         self.environ = environ
-        self.method: str = environ["REQUEST_METHOD"]
+        self.method: str = environ["REQUEST_METHOD"].upper()
+        """In capitals, as frameworks (Werkzeug) take it."""
         self.target: str = environ.get("RAW_URI") or _rebuilt_target(environ)
         """The request target as sent, if the server tells (gunicorn's RAW_URI)."""
         self.raw_path = paths.path_of(self.target)
@@ -48,12 +37,16 @@ class Request:
         """The path, percent-decoded once; None if it isn't clean text."""
         return paths.decode(self.raw_path)
 
-    @property
-    def host(self) -> str:
-        """The Host without its port, lower case."""
-        host: str = self.environ.get("HTTP_HOST", "")
-        name, colon, port = host.rpartition(":")
-        return (name if colon and port.isdigit() else host).lower()
+    @cached_property
+    def readings(self) -> frozenset[str]:
+        """What a generous storefront could take the path for: as it was sent, and as this server reads it."""
+        as_read = self.environ.get("SCRIPT_NAME", "") + self.environ.get("PATH_INFO", "")
+        return paths.loosen(self.raw_path.encode("latin-1")) | paths.loosen(as_read.encode("latin-1"))
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The Host, and the one that the target names itself if it does; without port, lower case."""
+        return frozenset(map(_bare_host, (self.environ.get("HTTP_HOST", ""), paths.authority_of(self.target))))
 
     def header(self, name: str) -> str | None:
         """A header's value, or None. Raises ``Malformed`` if it was sent more than once or isn't UTF-8."""
@@ -64,10 +57,15 @@ class Request:
         value = self.environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
         return None if value is None else _text(value.encode("latin-1"), f"header {name}")
 
+    @property
+    def raw_query(self) -> bytes:
+        """The query string as sent."""
+        return self.target.partition("?")[2].encode("latin-1")
+
     @cached_property
-    def query(self) -> Mapping[str, list[str]]:
+    def query(self) -> Fields:
         """Fields of the query string."""
-        return _fields(self.target.partition("?")[2].encode("latin-1"), "the query string")
+        return fields.parse(self.raw_query, "the query string")
 
     @cached_property
     def cookies(self) -> Mapping[str, list[str]]:
@@ -83,7 +81,7 @@ class Request:
     def content_type(self) -> str:
         """The body's media type without parameters, lower case."""
         kind: str = self.environ.get("CONTENT_TYPE", "")
-        return kind.partition(";")[0].strip().lower()
+        return _AFTER_A_TYPE.split(kind.strip(), maxsplit=1)[0].lower()
 
     def read_body(self, most: int) -> bytes:
         """The whole body, at most ``most`` bytes; raises ``Malformed`` (413). It is put back to be read again."""
@@ -101,7 +99,7 @@ class Request:
             raise Malformed(f"the body is larger than {most} bytes", 413)
         chunked = not declared and self.environ.get("wsgi.input_terminated", False)
         wanted = int(declared) if declared else (most + 1 if chunked else 0)
-        body = _read(self.environ["wsgi.input"], wanted)
+        body = self._read(wanted)
         if len(body) > most:
             self.environ["wsgi.input"] = _Joined(body, self.environ["wsgi.input"])
             raise Malformed(f"the body is larger than {most} bytes", 413)
@@ -112,18 +110,28 @@ class Request:
             self.environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
-    def form(self, most: int) -> Mapping[str, list[str]]:
+    def _read(self, wanted: int) -> bytes:
+        parts, left = [], wanted
+        try:
+            while left > 0 and (part := self.environ["wsgi.input"].read(min(left, _CHUNK))):
+                parts.append(part)
+                left -= len(part)
+        except Exception as error:  # every server has its own for a body that is none
+            raise Malformed("the body can't be read") from error
+        return b"".join(parts)
+
+    def form(self, most: int) -> Fields:
         """Fields of a form body, URL-encoded or multipart."""
         if "seckill.form" not in self.environ:
             self.environ["seckill.form"] = self._parse_form(most)
-        fields: Mapping[str, list[str]] = self.environ["seckill.form"]
-        return fields
+        found: Fields = self.environ["seckill.form"]
+        return found
 
-    def _parse_form(self, most: int) -> Mapping[str, list[str]]:
+    def _parse_form(self, most: int) -> Fields:
         if self.content_type == FORM:
-            return _fields(self.read_body(most), "the form")
+            return fields.parse(self.read_body(most), "the form")
         if self.content_type == MULTIPART:
-            return _multipart(self.read_body(most), self.environ["CONTENT_TYPE"])
+            return fields.parse_multipart(self.read_body(most), self.environ["CONTENT_TYPE"])
         if not self.content_type and not self.read_body(most):
             return {}
         raise Malformed(f"expected a form ({FORM} or {MULTIPART}), got {self.content_type[:100]!r}", 415)
@@ -156,17 +164,6 @@ class _Joined(io.RawIOBase):
         return head or bytes(self._rest.read(size))
 
 
-def _read(stream: Any, wanted: int) -> bytes:
-    parts, left = [], wanted
-    while left > 0:
-        part = stream.read(min(left, _CHUNK))
-        if not part:
-            break
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
 def _rebuilt_target(environ: Mapping[str, Any]) -> str:
     path = quote(
         (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"), safe="/;=,:@!$&'()*+~"
@@ -175,41 +172,16 @@ def _rebuilt_target(environ: Mapping[str, Any]) -> str:
     return (path or "/") + (f"?{query}" if query else "")
 
 
+def _bare_host(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower().rstrip(".")
+
+
 def _text(value: bytes, what: str) -> str:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"{what} is not UTF-8") from error
-
-
-def _fields(encoded: bytes, what: str) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(
-            encoded.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=_MOST_FIELDS,
-        )
-    except ValueError as error:
-        raise Malformed(
-            f"{what} can't be read: it is no URL-encoded UTF-8, or has over {_MOST_FIELDS} fields"
-        ) from error
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _multipart(body: bytes, content_type: str) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    try:
-        for part in MultipartFormHandler().deserialize(io.BytesIO(body), content_type, len(body)):  # type: ignore[no-untyped-call,unused-ignore]
-            if part.filename is None and part.name is not None:
-                found.setdefault(part.name, []).append(part.get_data().decode("utf-8"))
-    except Exception as error:  # falcon raises several kinds for what is no multipart form
-        raise Malformed("the multipart form can't be read") from error
-    return found
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
