@@ -12,13 +12,14 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import SKU, Purchase, Verdict
 from seckill_sidecar.settings.schema import BuyerSource, Identity, QuantitySource, Route, Source
 from seckill_sidecar.wire.answers import Refusal
-from seckill_sidecar.wire.request import Malformed, Request
+from seckill_sidecar.wire.fields import Malformed
+from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import BUYER, InvalidToken, Keyring
 
 _QUANTITY = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_KEY = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_BUYER = 255
 
 
@@ -36,7 +37,9 @@ class Identifier:
         self._address = AddressReader(identity)
 
     def purchase(self, request: Request, route: Route, path_values: dict[str, str]) -> Purchase:
-        """The purchase that this request asks for; raises ``Refusal`` (400, 401, 413, 415)."""
+        """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415)."""
+        # Whatever is in it: once the purchase is accepted, no fault of the body must turn up any more.
+        request.read_body(self._body_limit)
         reader = _Reader(request, path_values, self._body_limit)
         item = self._item(reader, route)
         quantity = _quantity(reader, route.quantity)
@@ -64,7 +67,7 @@ class Identifier:
             raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason=f"no {source.kind} {source.name}")
         if source.trust == "signed":
             value = self._verified(value)
-        if len(value) > _LONGEST_BUYER or _CONTROL.search(value):
+        if not is_buyer(value):
             raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason="the buyer's name is too long or unclean")
         return value
 
@@ -83,6 +86,11 @@ class Identifier:
         if SKU.fullmatch(sku) is None:
             raise Refusal(Verdict.INVALID, "the item's SKU is malformed")
         return sku
+
+
+def is_buyer(name: str) -> bool:
+    """Whether this can be a buyer's name: 1 to 255 characters, none of them a control character."""
+    return 0 < len(name) <= _LONGEST_BUYER and _CONTROL.search(name) is None
 
 
 class AddressReader:
@@ -221,7 +229,9 @@ def _key(reader: _Reader, source: Source | None) -> str | None:
     if source is not None and source.kind == "header" and len(value) >= 2 and value[0] == value[-1] == '"':
         value = value[1:-1]  # a structured field's string, as the Idempotency-Key draft has it
     if _KEY.fullmatch(value) is None:
-        raise Refusal(Verdict.INVALID, "the idempotency key has to be 1 to 255 printable ASCII characters")
+        raise Refusal(
+            Verdict.INVALID, "the idempotency key has to be 1 to 255 printable ASCII characters, without quotes"
+        )
     return value
 
 

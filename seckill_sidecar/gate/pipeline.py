@@ -24,7 +24,8 @@ from seckill_sidecar.gate.reserve import Reserver, is_down
 from seckill_sidecar.gate.route import Match, Routes
 from seckill_sidecar.model import Decision, Order, Purchase, Verdict
 from seckill_sidecar.wire.answers import Answer, Refusal
-from seckill_sidecar.wire.request import Malformed, Request
+from seckill_sidecar.wire.fields import Malformed
+from seckill_sidecar.wire.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class Pipeline:
             match = visit.match = self._routes.match(request)
             if match is None:
                 return PASS_ON
+            purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
             with self._local.room():
-                purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
                 decision = visit.decision = self._reserve(purchase, visit.deadline)
                 # ═══ the point of no return: the order exists ═══
                 self._hand_off.deliver(decision, visit.deadline, purchase.traceparent)
