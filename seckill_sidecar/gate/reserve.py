@@ -43,7 +43,8 @@ class Reserver:
         while True:
             try:
                 with self._breaker.calling():
-                    return self._ledger.reserve(purchase, deadline)
+                    decision = self._ledger.reserve(purchase, deadline)
+                    return decision if unknown is None else self._final(decision, purchase, deadline)
             except OutcomeUnknown as error:
                 unknown = error
             except StoreError:
@@ -55,6 +56,13 @@ class Reserver:
             # The same order id asks again: reserve.lua answers the same for it, deducting once.
             self._clock.sleep(deadline.within(pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _final(self, decision: Decision, purchase: Purchase, deadline: Deadline) -> Decision:
+        """A refusal while an earlier call with this id may still be on its way is made true for ever, or is none."""
+        if decision.order is not None:
+            return decision
+        order = self._ledger.seal(purchase.order_id, deadline)
+        return decision if order is None else Decision(Verdict.ACCEPTED, order=order)
 
 
 def is_down(error: StoreError) -> bool:
