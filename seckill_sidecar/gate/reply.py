@@ -35,6 +35,12 @@ VERDICTS: dict[Verdict, tuple[int, str]] = {
 """Status and title of each verdict; the README's table is held against it."""
 
 _KEPT_STATUS = 202
+_GONE_STATUS = 409
+_GONE = {
+    State.CANCELLED: "This order was cancelled; to buy again, use a new idempotency key",
+    State.EXPIRED: "This order was not paid in time; to buy again, use a new idempotency key",
+}
+"""A replayed order that stands no more: its buyer has nothing."""
 _TOKEN_SECONDS = 7 * 86_400.0
 _NO_STORE = ("Cache-Control", "no-store")
 _PAGE = """<!doctype html>
@@ -63,10 +69,12 @@ class Reply:
 
     def accepted(self, request: Request, route: Route, order: Order, verdict: Verdict) -> Answer:
         """Our own answer to an accepted or replayed purchase, as the route wants it."""
-        if route.on_accept == "redirect" and route.redirect_to is not None:
-            return _redirect(self._fill_in(route.redirect_to, order))
         status, title = VERDICTS[verdict]
-        as_page = route.on_accept == "page" or (route.on_accept == "storefront" and prefers_page(request))
+        if order.state in _GONE:
+            status, title = _GONE_STATUS, _GONE[order.state]
+        elif route.on_accept == "redirect" and route.redirect_to is not None:
+            return _redirect(self._fill_in(route.redirect_to, order))
+        as_page = route.on_accept == "page" or (route.on_accept != "json" and prefers_page(request))
         return self._order_answer(order, verdict, status, title, as_page)
 
     def kept(self, request: Request, order: Order) -> Answer:
