@@ -7,7 +7,7 @@ from typing import Literal
 
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreError
-from seckill_sidecar.model import Decision, Order, Settlement, State, Verdict
+from seckill_sidecar.model import Decision, Order, State, Verdict
 from seckill_sidecar.ports import Breaker, Broker, Ledger
 from seckill_sidecar.wire.answers import Refusal
 
@@ -59,8 +59,8 @@ class HandOff:
         except StoreError as error:
             self._report("could not give the units back; the order stands until its hold expires", error)
             raise unknown_outcome(order.id) from error
-        if settled.outcome is Settlement.REFUSED:
-            return  # it was paid meanwhile: it stands
+        if settled.order is not None and settled.order.state is State.PAID:
+            return  # meanwhile: it stands
         raise Refusal(
             Verdict.UNAVAILABLE,
             "the shop can't take orders at this moment; nothing was bought",
