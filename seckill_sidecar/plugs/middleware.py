@@ -78,19 +78,16 @@ class _Reception:
         try:
             self._body = application(environ, self._start_response)
             self._rest = iter(self._body)
-            while self._start is None:
-                self._head.append(next(self._rest))
-        except StopIteration:
-            self._close()
-            raise StoreDown("storefront", "it ended without an answer") from None
+            while self._start is None and (piece := next(self._rest, None)) is not None:
+                self._head.append(piece)
         except SeckillError:
             self._close()
             raise
         except Exception as error:
             self._close()
             raise StoreDown("storefront", f"{type(error).__name__}: {error}") from error
-        status = str(self._start[0])
-        if status.startswith("5"):
+        status = str(self._start[0]) if self._start else "nothing"
+        if status.startswith(("5", "nothing")):
             self._close()
             # A gateway's 502 or 504 speaks for itself only: what stands behind it may have taken the order.
             kind = OutcomeUnknown if status.startswith(("502", "504")) else StoreDown
