@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -73,10 +74,8 @@ def written(target: str, *fields: str, method: str = "POST", body: bytes = b"", 
 def send(address: Address, raw: bytes, method: str = "POST", source: str = "127.0.0.1") -> Answer:
     """Send bytes and read one answer. A server that answers before it has read all is no error."""
     with socket.create_connection(address, timeout=PATIENCE, source_address=(source, 0)) as connection:
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(raw)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         with HTTPResponse(connection, method=method) as response:
             response.begin()
             return Answer(response.status, response.getheaders(), response.read())

@@ -51,6 +51,9 @@ class Storefront(Program):
 class Plug(Program):
     """The gate. Its configuration is written when it is made."""
 
+    kind: ClassVar[str] = ""
+    """What runs it in ``gate_server.py``, if that does."""
+
     def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__()
         self.config = self.folder / "seckill.yaml"
