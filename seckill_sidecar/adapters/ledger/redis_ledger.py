@@ -226,6 +226,8 @@ class RedisLedger:
             found.append(f"maxmemory-policy {policy} can delete stock; set it to noeviction")
         if info.get("role", "master") != "master":
             found.append(f"this is a replica (role {info['role']}); name the master in stores.redis")
+        if missing := self._line.run(scripts.PERMITTED, [self._keys.index], (), deadline):
+            found.append(f"this user may not run {b' '.join(missing).decode()}; allow it: ACL SETUSER … +command")
         return found
 
     def close(self) -> None:

@@ -43,4 +43,5 @@ LOAD = Script.read(
     keys="item buyers orders keys due outbox",
     argv="action units status opens_at closes_at per_buyer hold replaces epoch",
 )
-ALL = (RESERVE, SETTLE, LOAD)
+PERMITTED = Script.read("permitted", keys="item", argv="")
+ALL = (RESERVE, SETTLE, LOAD, PERMITTED)
