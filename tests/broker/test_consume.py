@@ -9,6 +9,7 @@ from broker_words import (
     BODY,
     CLOCK,
     UNHURRIED,
+    Open,
     OpenConsumer,
     Queues,
     expect_nothing,
@@ -109,6 +110,15 @@ def test_a_rejected_message_is_parked_and_does_not_hold_up_its_batch(
     assert parked.properties.headers["x-death"][0]["reason"] == "rejected"
     consumer.close()
     assert queues.depth() == 0
+
+
+def test_quorum_queues_deliver_and_park_alike(rabbit_url: str, open_broker: Open, open_consumer: OpenConsumer) -> None:
+    queues = Queues(rabbit_url, quorum=True)
+    publish_until_confirmed(open_broker(queues), "m")
+    consumer = open_consumer(queues)
+    consumer.reject(receive(consumer, 1)[0], "no such column")
+    eventually(lambda: [message.id for message in queues.read(queues.settings.parked)] == ["m"])
+    queues.delete_all()
 
 
 def test_a_released_message_is_delivered_again_as_such(broker: RabbitBroker, consumer: RabbitConsumer) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 from broker_words import Crowd, Queues, publish
@@ -17,25 +19,41 @@ from seckill_sidecar.adapters.broker import RabbitBroker
 pytestmark = pytest.mark.gevent_too
 
 
+PATIENCE = 20.0
+
+
 @contextmanager
 def forked(work: Callable[[], None]) -> Iterator[None]:
     """Do ``work`` in a child, which lives on until the body is done; fail if it did."""
     ours, theirs = socket.socketpair()
     if (pid := os.fork()) == 0:
-        try:
-            work()
-            theirs.sendall(b"done")
-            theirs.recv(1)
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - nothing may return into a second copy of pytest
-            traceback.print_exc()
-            os._exit(1)
+        ours.close()
+        _live_as_child(work, theirs)
     theirs.close()
-    with ours:
-        assert ours.recv(4) == b"done"
-        yield
-        ours.sendall(b"!")
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    try:
+        with ours:
+            ours.settimeout(PATIENCE)
+            assert ours.recv(4) == b"done"
+            yield
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def _live_as_child(work: Callable[[], None], parent: socket.socket) -> NoReturn:
+    """Work, say so, wait until the parent hangs up. Nothing may return into a second copy of pytest."""
+    try:
+        work()
+        parent.sendall(b"done")
+        parent.recv(1)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def expect_confirmed(broker: RabbitBroker, name: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from broker_words import (
+    UNHURRIED,
     Crowd,
     Open,
     Queues,
@@ -17,13 +18,13 @@ from broker_words import (
 from stack import RabbitMQ, eventually, free_port
 
 from seckill_sidecar.adapters.broker import RabbitBroker
-from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, StoreDown, TooBusy
+from seckill_sidecar.errors import OutcomeUnknown, StoreDown, TooBusy
 from seckill_sidecar.settings.schema import Timeouts
 
 pytestmark = pytest.mark.gevent_too
 
-AT_ONCE = 0.3
-"""Seconds in which an answer comes that waits for nothing, on a busy machine."""
+AT_ONCE = UNHURRIED.broker / 2
+"""Seconds: less than a caller waits who is not told."""
 
 
 def test_while_the_broker_is_paused_each_caller_waits_no_longer_than_its_deadline(
@@ -68,16 +69,17 @@ def test_what_a_silent_broker_has_not_confirmed_is_bounded(
     queues.delete_all()
 
 
+@pytest.mark.parametrize(("deadline", "broker_timeout"), [(0.3, "5s"), (60.0, "300ms")])
 def test_a_message_whose_caller_gave_up_before_it_was_sent_is_never_sent(
-    queues: Queues, open_broker: Open, rabbit_server: RabbitMQ
+    queues: Queues, open_broker: Open, rabbit_server: RabbitMQ, deadline: float, broker_timeout: str
 ) -> None:
     rabbit_server.pause()
-    broker = open_broker(queues)
-    gave_up = publish(broker, "gave-up", within=0.3)
-    assert isinstance(gave_up.error, StoreDown | DeadlinePassed)
+    broker = open_broker(queues, timeouts=Timeouts.model_validate({"broker": broker_timeout, "connect": "5s"}))
+    gave_up = publish(broker, "gave-up", within=deadline)
+    assert isinstance(gave_up.error, StoreDown)
     rabbit_server.resume()
     publish_until_confirmed(broker, "last")
-    assert [message.id for message in queues.read()] == ["last"]
+    assert "gave-up" not in {message.id for message in queues.read()}
 
 
 def test_a_killed_broker_leaves_the_outcome_unknown_then_is_down_then_comes_back_with_all_messages(
@@ -147,8 +149,7 @@ def test_with_nothing_listening_callers_are_told_at_once(queues: Queues, open_br
         attempt = publish(broker, f"m{number}")
         assert isinstance(attempt.error, StoreDown)
         assert "Connection refused" in str(attempt.error)
-        assert attempt.seconds < 1.0
-    assert attempt.seconds < AT_ONCE
+        assert attempt.seconds < AT_ONCE
 
 
 def test_a_broker_that_is_down_is_logged_once_for_each_reason(

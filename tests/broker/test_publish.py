@@ -15,7 +15,6 @@ from broker_words import (
     publish,
     publish_until_confirmed,
 )
-from stack import eventually
 
 from seckill_sidecar.adapters.broker import RabbitBroker
 from seckill_sidecar.clock import Deadline
@@ -147,14 +146,6 @@ def test_other_arguments_than_before_are_named_with_their_remedy(
     assert queues.settings.queue in str(refused)
     assert "x-max-length" in str(refused)
     assert "rabbitmqctl delete_queue" in str(refused)
-
-
-def test_quorum_queues_serve_alike(rabbit_url: str, open_broker: Open) -> None:
-    queues = Queues(rabbit_url, quorum=True)
-    broker = open_broker(queues)
-    publish_until_confirmed(broker, "m")
-    eventually(lambda: [message.id for message in queues.read()] == ["m"])
-    queues.delete_all()
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1", "amqp://guest:s3cret@127.0.0.1:notaport/", "nonsense"])

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from pika import SelectConnection
-from pika.exceptions import AMQPConnectionError, AMQPError
+from pika.exceptions import AMQPConnectionError
 
 from seckill_sidecar.adapters.broker import faults
 from seckill_sidecar.adapters.broker.loop import Loop
@@ -125,8 +125,5 @@ class Session(ABC):
         if self._dropped or self._connection.is_closed:
             return
         self._dropped = True
-        try:
-            # The heartbeat's own way out. pika has no public one that doesn't wait for the peer's answer.
-            self._connection._terminate_stream(AMQPConnectionError(reason))
-        except AMQPError as error:  # pragma: no cover - depends on pika's inner state
-            self._disconnected(self._connection, error)
+        # The heartbeat's own way out. pika has no public one that doesn't wait for the peer's answer.
+        self._connection._terminate_stream(AMQPConnectionError(reason))
