@@ -2,8 +2,8 @@
 
     starter ──stdin──► guard ──► server ──► its own processes, also those that detach themselves
 
-Called as ``guard.py LOG COMMAND...``, it prints the server's process id. When the server ends, or when standard input
-does (the starter closed it, or died in whatever way), it kills all that is left below it, and ends.
+Called as ``guard.py LOG COMMAND...``, it prints the server's process id. When the server ends, the starter does (in
+whatever way) or standard input is closed, it kills all that is left below it, and ends.
 
 The kernel's own means don't suffice: PR_SET_PDEATHSIG fires when the *thread* that started a process ends, and
 reaches one process only; and what detaches itself, as Erlang's epmd does, leaves both its parent and its group.
@@ -25,14 +25,18 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(log: str, command: list[str]) -> int:
-    """Run the command to its end or to the end of standard input; return 0."""
+    """Run the command until it, the starter or standard input ends; return 0."""
+    # Standard input alone does not tell of the starter's end: what the starter forked may hold its other side open.
+    starter = os.pidfd_open(os.getppid())
     adopt_orphans()
     with open(log, "ab") as out:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     print(server.pid, flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # adopted processes that end leave no zombies
     try:
-        select.select([sys.stdin, os.pidfd_open(server.pid)], [], [])
+        select.select([sys.stdin, starter, os.pidfd_open(server.pid)], [], [])
     finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         end_all_below()
     return 0
 

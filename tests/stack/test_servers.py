@@ -120,25 +120,29 @@ def test_free_ports_lie_outside_those_of_outgoing_connections() -> None:
 
 
 STARTER = """
-import pathlib, sys, time
+import os, pathlib, sys, time
 from stack import Nginx
-print(Nginx(folder=pathlib.Path(sys.argv[1])).start().pid, flush=True)
+server = Nginx(folder=pathlib.Path(sys.argv[1])).start()
+children = [os.fork()] if sys.argv[2] == "forks" else []
+if 0 not in children:
+    print(server.pid, *children, flush=True)
 time.sleep(60)
 """
 
 
-def test_a_server_dies_with_all_its_processes_when_its_starter_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STARTER, str(tmp_path)]
+@pytest.mark.parametrize("kind", ["alone", "forks"])
+def test_a_server_dies_with_all_its_processes_when_its_starter_is_killed(tmp_path: Path, kind: str) -> None:
+    command = [sys.executable, "-c", STARTER, str(tmp_path), kind]
     contrib = Path(guard.__file__).parents[1]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(contrib)}
     ) as starter:
         assert starter.stdout is not None
-        master = int(starter.stdout.readline())
-        family = [master, *guard.descendants(master)]
+        master, *children = map(int, starter.stdout.readline().split())
+        family = [master, *eventually(lambda: list(guard.descendants(master)), what="nginx has a worker")]
         starter.send_signal(signal.SIGKILL)
-    assert len(family) > 1
-    eventually(lambda: all(map(is_gone, family)), what="master and workers are gone")
+        eventually(lambda: all(map(is_gone, family)), what="master and workers are gone")
+        guard.signal_all(signal.SIGKILL, children)
 
 
 def test_nginx_takes_up_a_new_configuration(nginx: Callable[..., Nginx]) -> None:
