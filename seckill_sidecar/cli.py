@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 from seckill_sidecar import __version__
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
-from seckill_sidecar.observers import log
 from seckill_sidecar.ops import items
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
-from seckill_sidecar.wiring import Site, config_path
+from seckill_sidecar.wiring import Site, config_path, set_up_logging
 from seckill_sidecar.workers.relay import repeat
 
 Command = Callable[[argparse.Namespace], int]
@@ -74,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     settings = load(arguments.config, os.environ)
-    log.configure(settings.log)
+    set_up_logging(settings)
     return settings
 
 
@@ -136,7 +135,12 @@ def _writer(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.stores.broker == "none":
         raise UsageError("with stores.broker none the relay writes to the database itself; run: seckill-sidecar relay")
-    Site(settings).writer().run(_stop_on_signals())
+    site = Site(settings)
+    try:
+        site.writer().run(_stop_on_signals())
+    finally:
+        site.consumer.close()
+        site.orders.close()
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seckill_sidecar.adapters.breaker import StoreBreaker
-from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.adapters.storefront import ReverseProxy
@@ -146,10 +146,12 @@ class Site:
     def writer(self) -> Writer:
         """The writer, consuming the broker's queue, or the outbox itself with ``broker: none``."""
         return Writer(
-            self._consumer(), self.orders, self.settings.writer, self.breaker("database"), self.clock, _writer_log
+            self.consumer, self.orders, self.settings.writer, self.breaker("database"), self.clock, _writer_log
         )
 
-    def _consumer(self) -> Consumer:
+    @cached_property
+    def consumer(self) -> Consumer:
+        """Where the writer's events come from."""
         settings = self.settings
         if settings.stores.broker == "none":
             return OutboxConsumer(self.ledger, self.clock)
@@ -190,7 +192,7 @@ class SeckillMiddleware:
 def sidecar() -> Any:
     """The sidecar's WSGI application for gunicorn, by the YAML that ``SECKILL_CONFIG`` names."""
     settings = load(config_path(), os.environ)
-    log.configure(settings.log)
+    set_up_logging(settings)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     site = Site(settings)
@@ -198,6 +200,12 @@ def sidecar() -> Any:
     return site.middleware(
         ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
     )
+
+
+def set_up_logging(settings: Settings) -> None:
+    """For the program's own processes; a site that wraps itself in the middleware keeps its own logging."""
+    log.configure(settings.log)
+    quiet_pika()
 
 
 def config_path() -> str:
