@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import StoreError, UsageError
+from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import ORDER_ID, Order
 from seckill_sidecar.ports import Breaker, Ledger, OrdersDb
 
@@ -26,7 +26,8 @@ class LookUp:
         ``final`` (for a bearer of the order's own token) makes None true for ever: a purchase that may still
         be on its way with this id will find it sealed. Raises ``StoreError`` if neither store can tell.
         """
-        if ORDER_ID.fullmatch(order_id) is None:
+        named = ORDER_ID.fullmatch(order_id)
+        if named is None:
             return None
         deadline = Deadline.after(seconds, self._clock)
         try:
@@ -38,7 +39,16 @@ class LookUp:
             if found is None:
                 raise
             return found
-        return found or self._from_database(order_id)
+        found = found or self._from_database(order_id)
+        if found is None:
+            self._refuse_lost_item(named[1], deadline)
+        return found
+
+    def _refuse_lost_item(self, sku: str, deadline: Deadline) -> None:
+        """A ledger that does not even know the item may have lost the order along with it."""
+        with self._ledger_breaker.calling():
+            if self._ledger.item(sku, deadline) is None:
+                raise LedgerUntrusted("ledger", f"it does not know the item {sku}")
 
     def _from_database(self, order_id: str) -> Order | None:
         try:
