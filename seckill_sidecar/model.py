@@ -195,7 +195,7 @@ class Event:
             raise BadMessage(f"not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise BadMessage("not a JSON object")
-        if fields.get("v") != MESSAGE_VERSION:
+        if fields.get("v") != MESSAGE_VERSION or type(fields["v"]) is not int:
             raise BadMessage(f"schema version {fields.get('v')!r}, this program reads {MESSAGE_VERSION}")
         return cls(
             kind=_kind(fields),
@@ -244,6 +244,10 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise BadMessage(f"{name} is {value!r}, expected text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # half a surrogate pair: JSON can spell it, no store can keep it
+        raise BadMessage(f"{name} is {value!r}, which is no text: {error.reason}") from error
     return value
 
 
