@@ -69,10 +69,10 @@ class Line:
         self._pid = 0
 
     def ask(self, *command: Any, deadline: Deadline) -> Any:
-        """One command's answer, by the deadline and at most one timeout from now."""
+        """One command's answer, by the deadline and at most one timeout from now (and one for connecting)."""
         if deadline.passed():
             raise DeadlinePassed(STORE, "the request's time was over; nothing was sent")
-        bounded = Deadline.after(deadline.within(self._timeout), self._clock)
+        bounded = Deadline.after(deadline.within(self._patience()), self._clock)
         # Packed by the caller, so that what can't be packed fails the caller and not the whole flight.
         return self._gatherer.submit(pack_command(command), bounded)
 
@@ -88,6 +88,10 @@ class Line:
         if self._connection is not None:
             self._connection.disconnect()
 
+    def _patience(self) -> float:
+        is_open = self._connection is not None and self._connection.is_connected
+        return self._timeout if is_open else self._connect_timeout + self._timeout
+
     def _fly(self, calls: Sequence[Call]) -> None:
         deadline = max((call.deadline for call in calls), key=lambda deadline: deadline.at)
         try:
@@ -95,6 +99,7 @@ class Line:
         except (redis_errors.RedisError, OSError) as error:
             _fail(calls, StoreDown, f"can't connect: {error}", error)
             return
+        deadline = Deadline.after(deadline.within(self._timeout), self._clock)
         try:
             connection.send_packed_command([b"".join(call.command for call in calls)], check_health=False)
             for call in calls:
