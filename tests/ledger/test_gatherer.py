@@ -34,6 +34,7 @@ class Airport:
         self.free.set()
         self.crash: BaseException | None = None
         self.strand = False
+        self.before_landing: Callable[[], object] = bool
         self.gatherer = Gatherer("ledger", self._fly, most, bound)
         self._pool = ThreadPoolExecutor(220)
 
@@ -46,6 +47,7 @@ class Airport:
         for call in calls:
             if not self.strand:
                 call.answer(b"re:" + call.command)
+        self.before_landing()
 
     def ask(self, command: bytes, seconds: float = 10.0) -> Any:
         return self.gatherer.submit(command, within(seconds))
@@ -166,6 +168,20 @@ def test_a_call_whose_time_is_over_in_the_air_is_unknown(airport: Airport) -> No
     airport.expect_at_rest()
 
 
+def test_a_call_that_gets_the_lead_in_its_very_last_moment_is_not_sent_and_passes_the_lead_on(airport: Airport) -> None:
+    airport.gatherer._in_the_air = True  # as if another were leading
+    late = airport.send(b"late", 0.3)
+    with airport.gatherer._lock:
+        [call] = airport.gatherer._waiting
+        eventually(call.deadline.passed, what="its time is over")
+        time.sleep(0.05)  # it stops listening to the bell, and waits for the lock
+        call.lead()
+    with pytest.raises(StoreDown, match="nothing was sent"):
+        late.result(10)
+    assert airport.flights == []
+    airport.expect_at_rest()
+
+
 def test_whoever_has_the_most_time_leads(airport: Airport) -> None:
     first = airport.hold()
     futures = [airport.send(b"%d" % seconds, seconds) for seconds in (5, 60, 20)]
@@ -270,12 +286,10 @@ def test_a_greenlet_killed_just_as_it_gets_the_lead_hands_it_on(airport: Airport
     doomed = gevent.spawn(airport.ask, b"doomed", 60)
     other = gevent.spawn(airport.ask, b"other", 30)
     eventually(lambda: airport.waiting() == 2, what="both wait")
-    call = airport.gatherer._waiting[0]
-    airport.free.set()
-    while not call.leads:
-        gevent.sleep(0)
-    # It leads, and has not run since: the kill reaches it first or not at all.
-    doomed.kill()
-    gevent.joinall([first, other], timeout=10)
+    # The kill is on its way, but doomed still waits with the most time left: it is the one that gets the lead.
+    airport.before_landing = lambda: doomed.kill(block=False)
+    airport.release()
+    gevent.joinall([first, doomed, other], timeout=10)
     assert other.value == b"re:other"
+    assert not any(b"doomed" in flight for flight in airport.flights)
     airport.expect_at_rest()
