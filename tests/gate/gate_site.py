@@ -17,6 +17,7 @@ from gate_plugs import PLUGS, SECRET, Plug, Sidecar, Storefront
 from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.model import Item, ItemView, Order, OutboxEntry
 from seckill_sidecar.settings import load
+from seckill_sidecar.settings.schema import Timeouts
 from seckill_sidecar.wire.tokens import BUYER, ORDER
 from seckill_sidecar.wiring import Site
 
@@ -137,11 +138,16 @@ class Books:
 class Shop:
     """A running site: the gate at ``address``, and its ledger seen from outside."""
 
-    def __init__(self, plug: Plug, storefront: Storefront | None) -> None:
+    def __init__(self, plug: Plug, storefront: Storefront | None, ledger_url: str = "") -> None:
+        """``ledger_url`` is the ledger itself, if the gate reaches it by a line that may fail."""
         self.plug = plug
         self.storefront = storefront
         """The legacy site's process, if it has one of its own."""
-        self.site = Site(load(plug.config, plug.environment()))
+        settings = load(plug.config, plug.environment())
+        if ledger_url:
+            stores = settings.stores.model_copy(update={"redis": ledger_url})
+            settings = settings.model_copy(update={"stores": stores, "timeouts": Timeouts(ledger="5s")})
+        self.site = Site(settings)
         self.ledger = self.site.ledger
         self._buyers = itertools.count(1)
 
@@ -237,7 +243,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def open_shop(running: ExitStack, kind: str, changes: dict[str, Any]) -> Shop:
+def open_shop(running: ExitStack, kind: str, changes: dict[str, Any], ledger_url: str = "") -> Shop:
     """Start a site with this plug; it ends with ``running``."""
     settings = merged(SETTINGS, changes)
     storefront = None
@@ -246,7 +252,7 @@ def open_shop(running: ExitStack, kind: str, changes: dict[str, Any]) -> Shop:
         settings["stores"]["storefront"] = storefront.url
     plug = PLUGS[kind](settings)
     running.callback(plug.close)
-    shop = Shop(plug, storefront)
+    shop = Shop(plug, storefront, ledger_url)
     running.callback(shop.ledger.close)
     shop.site.orders.migrate()
     running.callback(shop.site.orders.close)

@@ -1,0 +1,120 @@
+"""A site whose stores a test may stop: with impatient timeouts and breakers, so that it notices soon."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gate_client import Answer
+from gate_site import Shop, open_shop, told
+from gate_wire import Wire
+from stack import RabbitMQ, Redis, eventually
+
+from seckill_sidecar.model import Order
+
+DEADLINE = 0.8
+"""Seconds in which a purchase gets its verdict here."""
+SLACK = 4.0
+"""Seconds that this machine may take on top of it. No test of speed: without deadlines it would be much longer."""
+
+IMPATIENT: dict[str, Any] = {
+    "timeouts": {
+        "request": f"{DEADLINE:g}s",
+        "ledger": "200ms",
+        "broker": "400ms",
+        "connect": "300ms",
+        "storefront": "700ms",
+    },
+    "breakers": {
+        store: {"minimum": 3, "wait": "300ms", "window": "2s"}
+        for store in ("ledger", "broker", "database", "storefront")
+    },
+    "limits": {"buyer": "off", "address": "off", "in_flight": 4},
+}
+
+
+@dataclass
+class Trouble:
+    """A running site and its stores."""
+
+    shop: Shop
+    redis: Redis
+    wire: Wire
+    rabbit: RabbitMQ
+
+    def heal(self) -> None:
+        """Everything runs again, and the gate has noticed."""
+        self.wire.heal()
+        self.redis.heal()
+        self.rabbit.heal()
+        if self.shop.storefront is not None:
+            self.shop.storefront.heal()
+        sku = self.shop.open_sale(total=1000)
+        eventually(lambda: told(self.shop.buy(sku)) == "accepted", 20, "the ledger is asked again")
+        eventually(lambda: self.shop.buy(sku, path="/buy/{sku}").status == 201, 20, "the storefront is asked again")
+        eventually(self.hands_off, 20, "the broker is asked again")
+
+    def hands_off(self) -> bool:
+        """Whether an order of now reaches the broker."""
+        sku = self.shop.open_sale()
+        return told(self.shop.buy(sku)) == "accepted" and not self.shop.books(sku).outbox
+
+    def breaker_states(self, store: str) -> list[str]:
+        """What a breaker went through, by the log."""
+        lines = [json.loads(line) for line in self.shop.plug.said().splitlines() if line.startswith('{"time"')]
+        prefix = f"breaker {store}: "
+        return [line["message"].removeprefix(prefix) for line in lines if line["message"].startswith(prefix)]
+
+    def order_of(self, sku: str, buyer: str) -> Order | None:
+        """The buyer's order, as the ledger has it."""
+        return next((order for order in self.shop.orders(sku) if order.buyer == buyer), None)
+
+
+@contextmanager
+def troubled(kind: str, fallbacks: dict[str, str], rabbit: RabbitMQ, folder: Path) -> Iterator[Trouble]:
+    """A site in this plug with these policies, whose Redis is its own."""
+    name = f"trouble-{kind}-{fallbacks['on_broker_down']}"
+    broker = {part: f"{name}.{part}" for part in ("exchange", "queue", "parked")}
+    with ExitStack() as running:
+        redis = running.enter_context(Redis(appendonly="yes", appendfsync="no"))
+        wire = running.enter_context(Wire(redis.address))
+        stores = {"redis": wire.url, "broker": rabbit.url, "database": f"sqlite:///{folder}/orders.db"}
+        changes = IMPATIENT | {"stores": stores, "broker": broker, "fallbacks": fallbacks}
+        yield Trouble(open_shop(running, kind, changes, redis.url), redis, wire, rabbit)
+
+
+@contextmanager
+def in_time(seconds: float = DEADLINE) -> Iterator[None]:
+    """What happens within takes no longer than a deadline of so many seconds, and what the machine needs."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds + SLACK
+
+
+def expect_truth(trouble: Trouble, sku: str, buyer: str, answer: Answer) -> None:
+    """What the buyer was told is what the ledger says, once everything runs again."""
+    order = trouble.order_of(sku, buyer)
+    if answer.status in (200, 201, 202):
+        assert order is not None
+        return
+    poll = answer.json.get("poll")
+    if poll is None:
+        assert order is None, "told that nothing was bought"
+        return
+    found = eventually(lambda: known(trouble, poll), 20, "the order's state is known again")
+    order = trouble.order_of(sku, buyer)
+    assert (found.status == 200) == (order is not None)
+    if order is not None:
+        assert (found.json["order"], found.json["state"]) == (order.id, order.state.value)
+
+
+def known(trouble: Trouble, poll: str) -> Answer | None:
+    """What is told of an order, unless nobody knows at this moment."""
+    answer = trouble.shop.look_up(poll)
+    assert answer.status in (200, 404, 503)
+    return None if answer.status == 503 else answer
