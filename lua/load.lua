@@ -1,5 +1,8 @@
 #!lua
--- Put an item on sale, add stock to it, or switch it: everything that an operator does to an item.
+-- Put an item on sale, add stock to it, switch it, or verify it: everything that is done to an item itself.
+--
+-- verify lets an item sell on the server that it is found on, if it has all that the database has seen of it.
+-- A server has a new run id after each start, and what it holds then may be older than what was sold.
 --
 -- load refuses an item that has orders, unless it is told which epoch it replaces; then nothing may be
 -- held any more, and the old epoch's books are kept beside the new ones under its number.
@@ -11,21 +14,23 @@
 -- KEYS[5] due     sorted set
 -- KEYS[6] outbox  stream
 --
--- ARGV[1] action     load, add or switch
--- ARGV[2] units      load: total; add: units to add; switch: empty
+-- ARGV[1] action     load, add, switch or verify
+-- ARGV[2] units      load: total; add: units to add; verify: events of the epoch that the database has
 -- ARGV[3] status     load, switch: open, closed or paused
 -- ARGV[4] opens_at   load: milliseconds since 1970, 0 for at once
 -- ARGV[5] closes_at  load: milliseconds since 1970, 0 for never
 -- ARGV[6] per_buyer  load: units a buyer may have
 -- ARGV[7] hold       load: milliseconds an unpaid hold lives
 -- ARGV[8] replaces   load: epoch that this replaces, or empty
--- ARGV[9] epoch      load: the least epoch that the new item may have (what the database has seen, and one more)
+-- ARGV[9] epoch      load: the least epoch that the new item may have; verify: the last that the database has
+-- ARGV[10] run_id    of the server that the caller believes to talk to
 --
 -- Returns one of
 --   {'done', field, value, ...}   the item as it now stands
 --   {'has_orders', epoch}         load: there are orders of that epoch; say that you replace it
 --   {'has_holds', epoch, units}   load: units of that epoch are still held
---   {'unknown_item'}              add, switch: no such item
+--   {'older', epoch, events}      verify: the ledger is behind the database; what it has
+--   {'unknown_item'}              add, switch, verify: no such item
 --   {'unavailable', reason}       the ledger can't be trusted here; nothing was changed
 
 local STATUSES = {open = true, closed = true, paused = true}
@@ -83,7 +88,22 @@ local function load(present)
   end
   redis.call('HSET', KEYS[1], 'total', ARGV[2], 'free', ARGV[2], 'held', 0, 'paid', 0,
     'status', ARGV[3], 'opens_at', ARGV[4], 'closes_at', ARGV[5], 'per_buyer', ARGV[6], 'hold', ARGV[7],
-    'epoch', math.max(epoch + 1, tonumber(ARGV[9])), 'seq', 0)
+    'epoch', math.max(epoch + 1, tonumber(ARGV[9])), 'seq', 0, 'chain', 0, 'digest', string.rep('0', 40),
+    'verified', ARGV[10])
+end
+
+local function verify()
+  local events, epoch, values = whole(ARGV[2]), whole(ARGV[9]), numbers('epoch', 'chain')
+  if not (events and epoch) then
+    return {'unavailable', 'argument'}
+  end
+  if not values then
+    return {'unavailable', 'the item key is damaged'}
+  end
+  if values[1] < epoch or (values[1] == epoch and values[2] < events) then
+    return {'older', values[1], values[2]}
+  end
+  redis.call('HSET', KEYS[1], 'verified', ARGV[10])
 end
 
 local function add()
@@ -101,7 +121,7 @@ local present = redis.call('HLEN', KEYS[1]) > 0
 if ARGV[1] ~= 'load' and not present then
   return {'unknown_item'}
 end
-if ARGV[1] ~= 'add' and not STATUSES[ARGV[3]] then
+if (ARGV[1] == 'load' or ARGV[1] == 'switch') and not STATUSES[ARGV[3]] then
   return {'unavailable', 'status'}
 end
 local problem
@@ -111,6 +131,8 @@ elseif ARGV[1] == 'add' then
   problem = add()
 elseif ARGV[1] == 'switch' then
   redis.call('HSET', KEYS[1], 'status', ARGV[3])
+elseif ARGV[1] == 'verify' then
+  problem = verify()
 else
   problem = {'unavailable', 'action'}
 end

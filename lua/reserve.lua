@@ -5,7 +5,10 @@
 -- write is the XADD, the only one that could still fail (a stream whose last id is the highest possible).
 -- Order of checks: replay, fence, window, rate, per-buyer limit, stock.
 --
--- KEYS[1] item       hash: total free held paid opens_at closes_at per_buyer hold epoch seq status
+-- Events of an item are chained: each carries its number and the digest of the one before, see chain below.
+--
+-- KEYS[1] item       hash: total free held paid opens_at closes_at per_buyer hold epoch seq status, and
+--                    chain (events so far), digest (of the last), verified (run id of the server it was checked on)
 -- KEYS[2] buyers     hash: buyer -> units held or paid
 -- KEYS[3] orders     hash: order id -> record (see settle.lua)
 -- KEYS[4] keys       hash: length of the buyer, colon, buyer, idempotency key -> order id
@@ -22,13 +25,15 @@
 -- ARGV[5]  sku
 -- ARGV[6]  hold               milliseconds an unpaid hold lives, or empty for the item's own
 -- ARGV[7]  traceparent        kept with the event, may be empty
--- ARGV[8]  epoch              the epoch that the caller trusts, or empty
--- ARGV[9]  outbox_bound       most events that may wait
--- ARGV[10] buyer_interval     microseconds a token of the buyer's bucket takes to come back, 0 for no limit
--- ARGV[11] buyer_burst        tokens the bucket holds
--- ARGV[12] address_interval   the same for the address
--- ARGV[13] address_burst
--- ARGV[14] now                microseconds since 1970, or empty for the server's own time
+-- ARGV[8]  run_id             of the server that the caller believes to talk to
+-- ARGV[9]  epoch              the highest epoch that the caller has seen, 0 if none
+-- ARGV[10] least              events of that epoch that the caller has seen: fewer, and this is an older ledger
+-- ARGV[11] outbox_bound       most events that may wait
+-- ARGV[12] buyer_interval     microseconds a token of the buyer's bucket takes to come back, 0 for no limit
+-- ARGV[13] buyer_burst        tokens the bucket holds
+-- ARGV[14] address_interval   the same for the address
+-- ARGV[15] address_burst
+-- ARGV[16] now                microseconds since 1970, or empty for the server's own time
 --
 -- Returns one of
 --   {'accepted', order id, outbox id or '', event}   the outbox id is empty when the same id asked again
@@ -41,7 +46,9 @@
 --   {'unavailable', reason}                          the ledger can't be trusted here; nothing was changed
 
 local MOST = 99999999999999 -- cjson writes fourteen digits
-local FIELDS = {'total', 'free', 'held', 'paid', 'opens_at', 'closes_at', 'per_buyer', 'hold', 'epoch', 'seq'}
+local FIELDS = {
+  'total', 'free', 'held', 'paid', 'opens_at', 'closes_at', 'per_buyer', 'hold', 'epoch', 'seq', 'chain',
+}
 
 -- A whole number, or nil. Fifteen digits are exact in a double and as redis.call writes them; tonumber by
 -- itself takes 0x10, 1e3 and nan.
@@ -54,13 +61,13 @@ local quantity = string.match(ARGV[3], '^[1-9]%d?%d?%d?$') and tonumber(ARGV[3])
 if not quantity then
   return {'unavailable', 'quantity'}
 end
-for i = 9, 13 do
+for i = 9, 15 do
   if not whole(ARGV[i]) then
     return {'unavailable', 'argument ' .. i}
   end
 end
 
-local now = tonumber(ARGV[14])
+local now = tonumber(ARGV[16])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -85,15 +92,18 @@ for _, name in ipairs(FIELDS) do
     return {'unavailable', 'the item has no sound ' .. name}
   end
 end
-local status = redis.call('HGET', KEYS[1], 'status')
+local status, digest, verified = unpack(redis.call('HMGET', KEYS[1], 'status', 'digest', 'verified'))
 if status ~= 'open' and status ~= 'closed' and status ~= 'paused' then
   return {'unavailable', 'the item has no sound status'}
+end
+if not digest or not string.match(digest, '^%x+$') or #digest ~= 40 then
+  return {'unavailable', 'the item has no sound digest'}
 end
 local hold = ARGV[6] == '' and item.hold or whole(ARGV[6])
 if not hold then
   return {'unavailable', 'hold'}
 end
-if math.max(item.total, item.epoch, item.seq + 1, now_ms + hold) > MOST then
+if math.max(item.total, item.epoch, item.seq + 1, item.chain + 1, now_ms + hold) > MOST then
   return {'unavailable', 'a number of the item is too large'}
 end
 
@@ -101,8 +111,23 @@ local function event(record)
   return cjson.encode({
     v = 1, event = 'accepted', no = 1, id = order_id, item = sku, epoch = item.epoch, seq = record.seq,
     buyer = record.buyer, quantity = record.quantity, accepted_at_ms = record.at, due_at_ms = record.due,
-    total = item.total, at_ms = record.at, reason = '', traceparent = ARGV[7],
+    total = record.total, at_ms = record.at, reason = '', traceparent = ARGV[7],
+    chain = record.chain, prev = record.prev,
   })
+end
+
+-- The digest of an event, over the digest before it and the event's fields, each with its length in bytes.
+-- SHA-1 is what Redis has. Event.digest in model.py says the same in Python.
+local function chained(record)
+  local fields = {
+    record.prev, 'accepted', 1, order_id, item.epoch, record.seq, record.buyer, record.quantity, record.at,
+    record.due, record.total, record.at, '', record.chain,
+  }
+  for i, field in ipairs(fields) do
+    local text = type(field) == 'number' and string.format('%.0f', field) or field
+    fields[i] = #text .. ':' .. text
+  end
+  return redis.sha1hex(table.concat(fields, ','))
 end
 
 -- Replay: the same id again (its reply was lost), or the same idempotency key.
@@ -133,9 +158,12 @@ if ARGV[4] ~= '' then
   end
 end
 
--- Fence.
-if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= item.epoch then
-  return {'unavailable', 'epoch'}
+-- Fence: is this the server, and the state, that the sale was loaded into?
+if verified ~= ARGV[8] then
+  return {'unavailable', 'unverified'}
+end
+if item.epoch < tonumber(ARGV[9]) or (item.epoch == tonumber(ARGV[9]) and item.chain < tonumber(ARGV[10])) then
+  return {'unavailable', 'older than what was sold from it'}
 end
 if item.free + item.held + item.paid ~= item.total then
   return {'unavailable', 'the item is out of balance'}
@@ -161,7 +189,7 @@ local function refill(key, interval, burst)
   return full_at, allowed_at
 end
 local writes = {}
-for _, bucket in ipairs({{8, 10, 11, 'buyer'}, {9, 12, 13, 'address'}}) do
+for _, bucket in ipairs({{8, 12, 13, 'buyer'}, {9, 14, 15, 'address'}}) do
   local interval, burst = tonumber(ARGV[bucket[2]]), tonumber(ARGV[bucket[3]])
   if interval > 0 then
     local full_at, allowed_at = refill(KEYS[bucket[1]], interval, burst)
@@ -196,7 +224,7 @@ if quantity > item.free then
 end
 
 -- What remains to be checked before the first write: the keys that nothing has read yet.
-if redis.call('XLEN', KEYS[6]) >= tonumber(ARGV[9]) then
+if redis.call('XLEN', KEYS[6]) >= tonumber(ARGV[11]) then
   return {'unavailable', 'the outbox is full'}
 end
 redis.call('ZCARD', KEYS[5])
@@ -206,10 +234,12 @@ end
 
 local record = {
   buyer = buyer, quantity = quantity, seq = item.seq + 1, state = 'held', at = now_ms, due = now_ms + hold, no = 1,
+  chain = item.chain + 1, prev = digest, total = item.total,
 }
 local body, encoded = event(record), cjson.encode(record)
 local outbox_id = redis.call('XADD', KEYS[6], '*', 'event', body)
-redis.call('HSET', KEYS[1], 'free', item.free - quantity, 'held', item.held + quantity, 'seq', record.seq)
+redis.call('HSET', KEYS[1], 'free', item.free - quantity, 'held', item.held + quantity, 'seq', record.seq,
+  'chain', record.chain, 'digest', chained(record))
 redis.call('HSET', KEYS[2], buyer, units + quantity)
 redis.call('HSET', KEYS[3], order_id, encoded)
 redis.call('ZADD', KEYS[5], record.due, order_id)

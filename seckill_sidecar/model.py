@@ -6,6 +6,7 @@ them; durations in Python are seconds.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
@@ -50,16 +51,28 @@ class State(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to an order. The kind names the state that it leads to."""
+    """What happened to an order."""
 
     ACCEPTED = "accepted"
     PAID = "paid"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    LATE_PAYMENT = "late_payment"
+    """Paid after it had expired or was cancelled: nothing changes, somebody has to see to it."""
 
     @property
     def state(self) -> State:
-        return State.HELD if self is EventKind.ACCEPTED else State(self.value)
+        """The state that it leads to. A late payment leads nowhere: such an event says where its order stands."""
+        return _LEADS_TO[self]
+
+
+_LEADS_TO = {
+    EventKind.ACCEPTED: State.HELD,
+    EventKind.PAID: State.PAID,
+    EventKind.CANCELLED: State.CANCELLED,
+    EventKind.EXPIRED: State.EXPIRED,
+    EventKind.LATE_PAYMENT: State.EXPIRED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +177,33 @@ class Event:
     at_ms: int
     reason: str = ""
     traceparent: str = ""
+    chain: int = 0
+    """Its number among all events of the item and epoch, from 1."""
+    prev: str = ""
+    """Digest of the event before it in that chain, 40 hex digits."""
 
     @property
     def message_id(self) -> str:
         """Unique for an order's step, the same however often it is sent."""
         return f"{self.order.id}:{self.no}"
 
+    @property
+    def digest(self) -> str:
+        """The event's own digest, as reserve.lua and settle.lua make it: SHA-1, which is what Redis has."""
+        order = self.order
+        fields = (
+            self.prev, self.kind.value, self.no, order.id, order.epoch, order.seq, order.buyer, order.quantity,
+            order.accepted_at_ms, order.due_at_ms, self.total, self.at_ms, self.reason, self.chain,
+        )  # fmt: skip
+        encoded = (str(value).encode() for value in fields)
+        text = b",".join(b"%d:%s" % (len(value), value) for value in encoded)
+        return hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
     def encode(self) -> bytes:
         """The message's body: flat JSON, UTF-8."""
         order = asdict(self.order)
-        order.pop("state")
+        if self.kind is not EventKind.LATE_PAYMENT:
+            order.pop("state")
         fields: dict[str, Any] = {
             "v": MESSAGE_VERSION,
             "event": self.kind.value,
@@ -183,6 +213,8 @@ class Event:
             "at_ms": self.at_ms,
             "reason": self.reason,
             "traceparent": self.traceparent,
+            "chain": self.chain,
+            "prev": self.prev,
         }
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -205,6 +237,8 @@ class Event:
             at_ms=_number(fields, "at_ms", 0),
             reason=_text(fields, "reason", ""),
             traceparent=_text(fields, "traceparent", ""),
+            chain=_number(fields, "chain", 0) if "chain" in fields else 0,
+            prev=_text(fields, "prev", ""),
         )
 
 
@@ -220,7 +254,7 @@ def _order(fields: dict[str, Any]) -> Order:
         seq=_number(fields, "seq", 1),
         buyer=_text(fields, "buyer"),
         quantity=_number(fields, "quantity", 1),
-        state=_kind(fields).state,
+        state=_state(fields),
         accepted_at_ms=_number(fields, "accepted_at_ms", 0),
         due_at_ms=_number(fields, "due_at_ms", 0),
     )
@@ -231,6 +265,16 @@ def _kind(fields: dict[str, Any]) -> EventKind:
         return EventKind(str(fields.get("event")))
     except ValueError as error:
         raise BadMessage(f"unknown event {fields.get('event')!r}") from error
+
+
+def _state(fields: dict[str, Any]) -> State:
+    kind = _kind(fields)
+    if kind is not EventKind.LATE_PAYMENT:
+        return kind.state
+    try:
+        return State(_text(fields, "state"))
+    except ValueError as error:
+        raise BadMessage(f"unknown state {fields.get('state')!r}") from error
 
 
 def _number(fields: dict[str, Any], name: str, least: int) -> int:
@@ -270,6 +314,8 @@ class Decision:
     """What limited the rate: ``buyer`` or ``address``."""
     reason: str = ""
     """Why it is unavailable, for the log."""
+    chain: int = 0
+    """The number of the order's event in the item's chain."""
 
 
 class Settlement(StrEnum):
@@ -280,6 +326,8 @@ class Settlement(StrEnum):
     """It stood in that state before; nothing was changed."""
     REFUSED = "refused"
     """It stands in another final state, which won."""
+    LATE = "late"
+    """It was to be paid, but had expired or was cancelled before; that is recorded for somebody to see to."""
     UNKNOWN_ORDER = "unknown_order"
 
 
@@ -291,6 +339,7 @@ class Settled:
     order: Order | None = None
     outbox_id: str = ""
     body: bytes = b""
+    chain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,12 @@ class Ledger(Protocol):
     def switch(self, sku: str, status: str, deadline: Deadline) -> ItemView:
         """Open, close or pause an item by hand (``open``, ``closed``, ``paused``)."""
 
+    def verify(self, sku: str, epoch: int, events: int, deadline: Deadline) -> bool:
+        """Let an item sell on the server that it is found on, if it has at least these events of this epoch.
+
+        What the database has seen is the measure; False means that the ledger is older.
+        """
+
     def item(self, sku: str, deadline: Deadline) -> ItemView | None:
         """The item as it stands, or None."""
 
@@ -72,6 +78,12 @@ class Ledger(Protocol):
 
     def orders(self, sku: str) -> Iterator[Order]:
         """All orders of an item, in no order, streamed."""
+
+    def orders_named(self, sku: str, order_ids: Sequence[str]) -> list[Order]:
+        """Those of an item's orders that have these ids; a few hundred at most."""
+
+    def outbox_from(self, item: str, after: str = "0") -> Iterator[OutboxEntry]:
+        """All entries that came later than the one with the id ``after``, oldest first, streamed."""
 
     def check(self, deadline: Deadline) -> list[str]:
         """What makes this server unfit to hold stock (eviction, version); empty if it is fit."""
@@ -143,6 +155,19 @@ class Parked:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class EpochUnits:
+    """What the database has of one item and epoch, at one moment: its row, and the sums over its orders."""
+
+    epoch: int
+    total: int
+    held: int
+    paid: int
+    orders: int
+    held_by_orders: int
+    paid_by_orders: int
+
+
 class OrdersDb(Protocol):
     """The orders database. One ``write`` is one transaction."""
 
@@ -158,11 +183,23 @@ class OrdersDb(Protocol):
     def order(self, order_id: str) -> Order | None:
         """The order as the database has it, or None."""
 
-    def orders(self, item: str) -> Iterator[Order]:
-        """All orders of an item, streamed."""
+    def orders(self, item: str, epoch: int = 0) -> Iterator[Order]:
+        """All orders of an item from this epoch on, streamed."""
+
+    def orders_named(self, order_ids: Sequence[str]) -> list[Order]:
+        """Those orders that have these ids; a few hundred at most."""
+
+    def items(self) -> list[str]:
+        """SKUs of all items of which there is anything, sorted."""
+
+    def units(self, item: str) -> list[EpochUnits]:
+        """The item's rows beside the sums over its orders, an epoch each, the latest last; all of one moment."""
 
     def last_epoch(self, item: str) -> int:
         """The highest epoch of which the database has orders, 0 if it has none of this item."""
+
+    def high_water(self, item: str) -> tuple[int, int]:
+        """The last epoch of which the database has orders and its highest event number; zeros if it has none."""
 
     def parked(self) -> Iterator[Parked]:
         """All parked messages, oldest first."""

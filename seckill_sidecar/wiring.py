@@ -53,7 +53,11 @@ class Site:
 
     @cached_property
     def ledger(self) -> RedisLedger:
-        return connect_ledger(self.settings, self.clock)
+        return connect_ledger(self.settings, self.clock, self._high_water)
+
+    def _high_water(self, sku: str) -> tuple[int, int]:
+        with self.breaker("database").calling():
+            return self.looked_up_orders.high_water(sku)
 
     @cached_property
     def broker(self) -> Broker | None:
@@ -68,6 +72,14 @@ class Site:
         return connect_orders_db(
             self.settings.stores.database, self.settings.writer, self.settings.timeouts, clock=self.clock
         )
+
+    @cached_property
+    def looked_up_orders(self) -> OrdersDb:
+        """The same for whom a buyer waits: a purchase or a look-up has no time for the writer's patience."""
+        settings = self.settings
+        patience = min(settings.timeouts.database, settings.timeouts.request / 2)
+        timeouts = settings.timeouts.model_copy(update={"database": patience})
+        return connect_orders_db(settings.stores.database, settings.writer, timeouts, clock=self.clock)
 
     def breaker(self, store: str) -> StoreBreaker:
         """The process's one breaker of a store: ``ledger``, ``broker``, ``database`` or ``storefront``."""
@@ -124,7 +136,7 @@ class Site:
 
     def _order_resource(self) -> OrderResource:
         return OrderResource(
-            LookUp(self.ledger, self.breaker("ledger"), self.orders, self.breaker("database"), self.clock),
+            LookUp(self.ledger, self.breaker("ledger"), self.looked_up_orders, self.breaker("database"), self.clock),
             self._identifier,
             self.settings.identity.buyer,
             self.keyring,

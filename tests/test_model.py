@@ -57,7 +57,9 @@ def events(draw: st.DrawFn) -> Event:
         accepted_at_ms=draw(moments),
         due_at_ms=draw(moments),
     )
-    return Event(kind, draw(counts), order, draw(moments), draw(moments), draw(texts), draw(texts))
+    return Event(
+        kind, draw(counts), order, draw(moments), draw(moments), draw(texts), draw(texts), draw(counts), draw(texts)
+    )
 
 
 def body(**changes: Any) -> bytes:
@@ -98,6 +100,8 @@ def test_the_message_is_what_other_programs_were_told_that_it_is() -> None:
         "at_ms": 1_750_000_000_000,
         "reason": "",
         "traceparent": "",
+        "chain": 0,
+        "prev": "",
     }
 
 
@@ -213,6 +217,7 @@ def test_an_event_leads_to_the_state_of_its_name() -> None:
         EventKind.PAID: State.PAID,
         EventKind.CANCELLED: State.CANCELLED,
         EventKind.EXPIRED: State.EXPIRED,
+        EventKind.LATE_PAYMENT: State.EXPIRED,
     }
 
 

@@ -170,7 +170,8 @@ def expect_same_story(orders: dict[str, Order], events: list[Event], epoch: int)
     for order_id, steps in told.items():
         assert [step.no for step in steps] == list(range(1, len(steps) + 1))
         assert steps[0].kind is EventKind.ACCEPTED
-        assert len(steps) == (1 if orders[order_id].state == "held" else 2)
+        late = steps[-1].kind is EventKind.LATE_PAYMENT
+        assert len(steps) == (1 if orders[order_id].state == "held" else 2 + late)
         assert steps[-1].order == orders[order_id]
 
 

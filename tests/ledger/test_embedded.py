@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import subprocess
 import sys
@@ -139,11 +140,18 @@ def test_a_server_that_stands_still_for_a_while_is_not_given_up(folder: Path, us
     user = use()
     url = user.url
     [server] = [pid for pid in guard.descendants(user.keeper()) if pid != user.keeper()]
+    eventually(lambda: is_on_watch(user.keeper(), folder), what="the keeper has started it and watches")
     before = ask(url, "INFO", "server")
     ask(url, "CLIENT", "PAUSE", 2000, "ALL")  # longer than the keeper's own library would wait for it
     assert ask(url, "PING") == b"PONG"
     assert run_id(ask(url, "INFO", "server")) == run_id(before)
     assert guard.status(server) is not None
+
+
+def is_on_watch(keeper: int, folder: Path) -> bool:
+    """Whether the keeper is done with starting, where it is patient, and looks for the folder's users."""
+    files = {os.readlink(entry) for entry in Path(f"/proc/{keeper}/fd").iterdir() if entry.is_symlink()}
+    return str(folder.resolve() / "users") in files
 
 
 def run_id(info: object) -> bytes:

@@ -42,6 +42,7 @@ class Known:
     seq: int
     state: str = "held"
     steps: int = 1
+    late: bool = False
 
 
 @dataclass
@@ -96,6 +97,9 @@ class Model:
         order = self.orders[order_id]
         if order.state == state:
             return "already"
+        if state == "paid" and order.state != "held" and not order.late:
+            order.late, order.steps = True, 3
+            return "late"
         if order.state != "held" or (state == "expired" and self.now_ms < order.due_ms):
             return "refused"
         order.state, order.steps = state, 2
@@ -111,6 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.sale.ask("FLUSHALL")
+        self.sale.ledger.forget()
         self.model = Model()
         self.log: list[Event] = []
         self.sale.set_time(NOW_MS)

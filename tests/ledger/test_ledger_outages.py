@@ -142,6 +142,7 @@ def test_a_kill_in_mid_sale_loses_no_order_and_sells_none_twice(server: Redis, o
         assert begun.wait(20)
         server.kill()
         server.start()
+        assert sale.ledger.verify(SKU, 0, 0, within())
         restarted.set()
 
     run_at_once(kill_and_restart, *[lambda buyer=f"buyer-{n}": shop(buyer) for n in range(10)])

@@ -98,7 +98,7 @@ def test_a_command_that_can_not_be_packed_fails_its_own_caller_only(line: Line, 
 def test_a_script_is_given_again_to_a_server_that_lost_it(line: Line) -> None:
     keys = ["{x}"] * len(scripts.SETTLE.keys)
     for _ in range(2):
-        assert line.run(scripts.SETTLE, keys, ("id", "paid", "", "x", ""), within()) == [b"unknown_order"]
+        assert line.run(scripts.SETTLE, keys, ("id", "paid", "", "x", "", 0, 0, ""), within()) == [b"unknown_order"]
         line.ask("SCRIPT", "FLUSH", deadline=within())
 
 

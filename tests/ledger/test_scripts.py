@@ -11,7 +11,7 @@ from ledger_words import PREFIX, Sale
 from seckill_sidecar.adapters.ledger import Keys, replies, scripts
 from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.errors import LedgerUntrusted, UsageError
-from seckill_sidecar.model import Purchase, Verdict
+from seckill_sidecar.model import Event, EventKind, Order, Purchase, State, Verdict
 
 pytestmark = pytest.mark.gevent_too
 
@@ -105,8 +105,10 @@ def test_every_answer_of_reserve_is_read(word: str) -> None:
 
 
 RECORD = b'{"buyer":"ann","quantity":1,"seq":1,"state":"paid","at":1,"due":2,"no":2}'
+EVENT = Event(EventKind.PAID, 2, Order(PURCHASE.order_id, "sneaker", 1, 1, "ann", 1, State.PAID, 1, 2), 5, 3).encode()
 SETTLED = {
-    "settled": [b"settled", RECORD, 1, b"1-0", b"{}"],
+    "settled": [b"settled", RECORD, 1, b"1-0", EVENT],
+    "late": [b"late", RECORD, 1, b"1-0", EVENT],
     "already": [b"already", RECORD, 1],
     "refused": [b"refused", RECORD, 1],
 }
@@ -130,7 +132,7 @@ def test_an_answer_that_nobody_foresaw_is_no_verdict(reply: list[object]) -> Non
 
 
 def test_every_answer_of_load_is_read(sale: Sale) -> None:
-    assert returned(scripts.LOAD) == {"done", "has_orders", "has_holds", "unknown_item", "unavailable"}
+    assert returned(scripts.LOAD) == {"done", "older", "has_orders", "has_holds", "unknown_item", "unavailable"}
     with pytest.raises(UsageError):
         sale.add(1)
 

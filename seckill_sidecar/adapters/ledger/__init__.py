@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
+from seckill_sidecar.adapters.ledger.fence import Fence, Witness
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import Line
 from seckill_sidecar.adapters.ledger.redis_ledger import LedgerRules, RedisLedger, sku_of
@@ -14,8 +15,11 @@ from seckill_sidecar.settings.schema import Settings
 __all__ = ["Keys", "LedgerRules", "Line", "RedisLedger", "connect_ledger", "sku_of"]
 
 
-def connect_ledger(settings: Settings, clock: Clock) -> RedisLedger:
-    """The ledger that the settings name. Connects at the first call; starts the bundled server if it is that."""
+def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = None) -> RedisLedger:
+    """The ledger that the settings name. Connects at the first call; starts the bundled server if it is that.
+
+    ``witness`` says how far the database has seen an item come; without it an unverified item stays refused.
+    """
     url = settings.stores.redis
     if url == "embedded":
         url = start_embedded(Path(settings.stores.embedded_dir))
@@ -33,4 +37,6 @@ def connect_ledger(settings: Settings, clock: Clock) -> RedisLedger:
         outbox_bound=settings.ledger.outbox,
         idempotency_seconds=settings.ledger.idempotency,
     )
-    return RedisLedger(line, Keys(settings.ledger.prefix), rules, clock)
+    return RedisLedger(
+        line, Keys(settings.ledger.prefix), rules, clock, fence=Fence(witness, clock) if witness else None
+    )

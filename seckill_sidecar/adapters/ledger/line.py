@@ -7,6 +7,7 @@ default, and its pooled commands cost several times the CPU of one gathered pipe
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import DeadlinePassed, LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError
 
 STORE = "ledger"
+
+RUN_ID = "\x00the run id of this server\x00".ljust(40, "\x00")
+"""Stands in a command for the run id of the server that it will be sent to, which may change until then."""
+_RUN_ID = RUN_ID.encode()
 
 # An error reply means that the command was not run. These are about the server, not about the data.
 _SERVER_ERRORS = (
@@ -67,6 +72,7 @@ class Line:
         self._maker = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2, decode_responses=False)
         self._connection: Any = None
         self._pid = 0
+        self._run_id = b""
 
     def ask(self, *command: Any, deadline: Deadline) -> Any:
         """One command's answer, by the deadline and at most one timeout from now (and one for connecting)."""
@@ -101,7 +107,8 @@ class Line:
             return
         deadline = Deadline.after(deadline.within(self._timeout), self._clock)
         try:
-            connection.send_packed_command([b"".join(call.command for call in calls)], check_health=False)
+            commands = b"".join(call.command for call in calls)
+            connection.send_packed_command([commands.replace(_RUN_ID, self._run_id)], check_health=False)
             for call in calls:
                 _read(connection, call, deadline)
         except (redis_errors.RedisError, OSError) as error:
@@ -125,10 +132,20 @@ class Line:
             connection.socket_connect_timeout = deadline.within(self._connect_timeout)
             try:
                 connection.connect()
+                self._run_id = _run_id_of(connection)
             except BaseException:
                 connection.disconnect()
                 raise
         return connection
+
+
+def _run_id_of(connection: Any) -> bytes:
+    """What tells this server process from every other one, and from itself before a restart: 40 hex digits."""
+    connection.send_command("INFO", "server")
+    found = re.search(rb"^run_id:([0-9a-f]{40})\r?$", connection.read_response(), re.MULTILINE)
+    if found is None:
+        raise redis_errors.ConnectionError("the server does not tell its run_id; is this Redis 7 or Valkey?")
+    return found[1]
 
 
 def _is_spent(connection: Any) -> bool:
@@ -162,4 +179,4 @@ def _fail(calls: Sequence[Call], kind: type[StoreError], what: str, cause: Excep
             call.fail(error)
 
 
-__all__ = ["STORE", "Line", "translate"]
+__all__ = ["RUN_ID", "STORE", "Line", "translate"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seckill_sidecar.adapters.ledger import replies, scripts
+from seckill_sidecar.adapters.ledger.fence import UNVERIFIED, Fence
 from seckill_sidecar.adapters.ledger.keys import Keys
-from seckill_sidecar.adapters.ledger.line import STORE, Line
+from seckill_sidecar.adapters.ledger.line import RUN_ID, STORE, Line
+from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, UsageError
 from seckill_sidecar.model import (
@@ -50,14 +52,22 @@ def _bucket(rate: Rate | None) -> tuple[int, int]:
 class RedisLedger:
     """``ports.Ledger`` on one Redis."""
 
-    def __init__(self, line: Line, keys: Keys, rules: LedgerRules, clock: Clock, now_us: str = "") -> None:
-        """``now_us`` replaces the server's time in tests; production leaves it empty."""
+    def __init__(
+        self, line: Line, keys: Keys, rules: LedgerRules, clock: Clock, now_us: str = "", fence: Fence | None = None
+    ) -> None:
+        """``now_us`` replaces the server's time in tests; production leaves it empty.
+
+        Without a ``fence``, an item that is unverified on this server stays refused.
+        """
+        self._fence = fence
         self._line = line
         self._keys = keys
         self._rules = rules
         self._clock = clock
         self._rates = rules.rate_arguments()
         self.now_us = now_us
+        self._seen: dict[str, tuple[int, int]] = {}
+        """By item: the highest epoch, and the number of its last event, that this process was told of."""
 
     # -- selling
 
@@ -75,12 +85,33 @@ class RedisLedger:
             purchase.item,
             "" if purchase.hold_ms is None else purchase.hold_ms,
             purchase.traceparent,
-            "",
+            RUN_ID,
+            *self._seen.get(purchase.item, (0, 0)),
             self._rules.outbox_bound,
             *self._rates,
             self.now_us,
         )
-        return replies.read_decision(purchase.item, self._line.run(scripts.RESERVE, keys, argv, deadline))
+        reply = self._run_fenced(purchase.item, scripts.RESERVE, keys, argv, deadline)
+        decision = replies.read_decision(purchase.item, reply)
+        self._see(purchase.item, decision.order, decision.chain)
+        return decision
+
+    def _run_fenced(self, sku: str, script: Script, keys: list[str], argv: tuple[Any, ...], deadline: Deadline) -> Any:
+        """A script's reply; an item that is unverified on this server is verified first, if that can be done."""
+        reply = self._line.run(script, keys, argv, deadline)
+        if self._fence is None or reply[:2] != [b"unavailable", UNVERIFIED.encode()]:
+            return reply
+        self._fence.pass_or_refuse(sku, self.verify, deadline)
+        return self._line.run(script, keys, argv, deadline)
+
+    def _see(self, sku: str, order: Order | None, chain: int) -> None:
+        """Remember how far the item had come: a ledger that has come less far later on is an older one."""
+        if order is not None and chain:
+            self._seen[sku] = max(self._seen.get(sku, (0, 0)), (order.epoch, chain))
+
+    def forget(self) -> None:
+        """Trust the ledger as it is from now on, however far it has come: after a rebuild."""
+        self._seen.clear()
 
     def _bind(self, purchase: Purchase, deadline: Deadline) -> bool:
         """Bind the idempotency key to this purchase, across items; False if it is bound to another.
@@ -106,9 +137,12 @@ class RedisLedger:
     def _settle(self, order_id: str, state: str, reason: str, deadline: Deadline) -> Settled:
         sku = sku_of(order_id)
         keys = self._item_keys(sku, scripts.SETTLE.keys)
-        reply = self._line.run(scripts.SETTLE, keys, (order_id, state, reason, sku, self.now_us), deadline)
+        argv = (order_id, state, reason, sku, RUN_ID, *self._seen.get(sku, (0, 0)), self.now_us)
+        reply = self._run_fenced(sku, scripts.SETTLE, keys, argv, deadline)
         _refuse_damage(reply)
-        return replies.read_settled(sku, order_id, reply)
+        settled = replies.read_settled(sku, order_id, reply)
+        self._see(sku, settled.order, settled.chain)
+        return settled
 
     def order(self, order_id: str, deadline: Deadline) -> Order | None:
         """The order as it stands, or None (also for a sealed id)."""
@@ -118,7 +152,7 @@ class RedisLedger:
             return None
         epoch = self._line.ask("HGET", self._keys.of(sku, "item"), "epoch", deadline=deadline)
         if epoch is None:
-            raise LedgerUntrusted(STORE, f"there are orders of {sku}, but its item key is missing")
+            raise _without_item(sku)
         return replies.read_order(sku, order_id.encode(), record, epoch)
 
     def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
@@ -158,6 +192,7 @@ class RedisLedger:
             item.hold_ms,
             "" if replaces is None else replaces,
             epoch,
+            RUN_ID,
         )
         # First, so that no item ever sells that the relay would not look at.
         self._line.ask("SADD", self._keys.index, item.sku, deadline=deadline)
@@ -165,11 +200,18 @@ class RedisLedger:
 
     def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:
         """Put ``units`` more on sale."""
-        return self._change(sku, ("add", units, "", "", "", "", "", "", ""), deadline)
+        return self._change(sku, ("add", units, "", "", "", "", "", "", "", RUN_ID), deadline)
 
     def switch(self, sku: str, status: str, deadline: Deadline) -> ItemView:
         """Set the status by hand: ``open`` (within its window), ``closed`` or ``paused``."""
-        return self._change(sku, ("switch", "", status, "", "", "", "", "", ""), deadline)
+        return self._change(sku, ("switch", "", status, "", "", "", "", "", "", RUN_ID), deadline)
+
+    def verify(self, sku: str, epoch: int, events: int, deadline: Deadline) -> bool:
+        """Let an item sell on this server if it has at least these events of this epoch; False if it is older."""
+        argv = ("verify", events, "", "", "", "", "", "", epoch, RUN_ID)
+        reply = self._line.run(scripts.LOAD, self._item_keys(sku, scripts.LOAD.keys), argv, deadline)
+        _refuse_damage(reply)
+        return bool(reply[0] == b"done")
 
     def _change(self, sku: str, argv: Sequence[Any], deadline: Deadline) -> ItemView:
         reply = self._line.run(scripts.LOAD, self._item_keys(sku, scripts.LOAD.keys), argv, deadline)
@@ -212,6 +254,35 @@ class RedisLedger:
             if cursor == b"0":
                 return
 
+    def orders_named(self, sku: str, order_ids: Sequence[str]) -> list[Order]:
+        """Those of these orders that the item's present epoch has."""
+        if not order_ids:
+            return []
+        deadline = self._patient()
+        records = self._line.ask("HMGET", self._keys.of(sku, "orders"), *order_ids, deadline=deadline)
+        epoch = self._line.ask("HGET", self._keys.of(sku, "item"), "epoch", deadline=deadline)
+        found = [(order_id, record) for order_id, record in zip(order_ids, records, strict=True) if record is not None]
+        if found and epoch is None:
+            raise _without_item(sku)
+        return [replies.read_order(sku, order_id.encode(), record, epoch) for order_id, record in found]
+
+    def outbox_from(self, item: str, after: str = "0") -> Iterator[OutboxEntry]:
+        """All entries later than ``after``, oldest first, a page in memory at a time."""
+        while True:
+            page = self._line.ask(
+                "XRANGE",
+                self._keys.of(item, "outbox"),
+                f"({after}",
+                "+",
+                "COUNT",
+                _SCAN_COUNT,
+                deadline=self._patient(),
+            )
+            yield from (OutboxEntry(item, entry_id.decode(), fields[1]) for entry_id, fields in page)
+            if len(page) < _SCAN_COUNT:
+                return
+            after = page[-1][0].decode()
+
     # -- the server
 
     def check(self, deadline: Deadline) -> list[str]:
@@ -253,6 +324,10 @@ def sku_of(order_id: str) -> str:
     if match is None:
         raise UsageError(f"{order_id[:100]!r} is no order id; one looks like sneaker~01JD8Z5V0N3Q6W9X2Y4T7R1KGM")
     return match[1]
+
+
+def _without_item(sku: str) -> LedgerUntrusted:
+    return LedgerUntrusted(STORE, f"there are orders of {sku}, but its item key is missing")
 
 
 def _refuse_damage(reply: Sequence[Any]) -> None:

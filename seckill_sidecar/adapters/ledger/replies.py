@@ -20,7 +20,8 @@ def read_decision(sku: str, reply: Sequence[Any]) -> Decision:
         verdict = Verdict(word.decode())
         match verdict, rest:
             case Verdict.ACCEPTED, [_, outbox_id, body]:
-                return Decision(verdict, order=Event.decode(body).order, outbox_id=outbox_id.decode(), body=body)
+                event = Event.decode(body)
+                return Decision(verdict, order=event.order, outbox_id=outbox_id.decode(), body=body, chain=event.chain)
             case Verdict.REPLAYED, [order_id, record, epoch]:
                 return Decision(verdict, order=read_order(sku, order_id, record, epoch))
             case Verdict.SOLD_OUT, [left]:
@@ -45,14 +46,14 @@ def read_settled(sku: str, order_id: str, reply: Sequence[Any]) -> Settled:
     try:
         word, *rest = reply
         match word.decode(), rest:
-            case "settled", [record, epoch, outbox_id, body]:
+            case ("settled" | "late") as outcome, [record, epoch, outbox_id, body]:
                 order = read_order(sku, order_id.encode(), record, epoch)
-                return Settled(Settlement.SETTLED, order, outbox_id.decode(), body)
+                return Settled(Settlement(outcome), order, outbox_id.decode(), body, Event.decode(body).chain)
             case ("already" | "refused") as outcome, [record, epoch]:
                 return Settled(Settlement(outcome), read_order(sku, order_id.encode(), record, epoch))
             case (("unknown_order" | "sealed"), []):
                 return Settled(Settlement.UNKNOWN_ORDER)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, BadMessage) as error:
         raise LedgerUntrusted("ledger", f"settle.lua answered {reply!r}: {error}") from error
     raise LedgerUntrusted("ledger", f"settle.lua answered {reply!r}")
 

@@ -30,18 +30,18 @@ class Script:
 RESERVE = Script.read(
     "reserve",
     keys="item buyers orders keys due outbox sealed rate_buyer rate_address",
-    argv="order_id buyer quantity key sku hold traceparent epoch outbox_bound "
+    argv="order_id buyer quantity key sku hold traceparent run_id epoch least outbox_bound "
     "buyer_interval buyer_burst address_interval address_burst now",
 )
 SETTLE = Script.read(
     "settle",
     keys="item buyers orders due outbox sealed",
-    argv="order_id state reason sku now",
+    argv="order_id state reason sku run_id epoch least now",
 )
 LOAD = Script.read(
     "load",
     keys="item buyers orders keys due outbox",
-    argv="action units status opens_at closes_at per_buyer hold replaces epoch",
+    argv="action units status opens_at closes_at per_buyer hold replaces epoch run_id",
 )
 PERMITTED = Script.read("permitted", keys="item", argv="")
 ALL = (RESERVE, SETTLE, LOAD, PERMITTED)

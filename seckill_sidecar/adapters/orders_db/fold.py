@@ -42,9 +42,9 @@ class Row(NamedTuple):
     @classmethod
     def after(cls, event: Event) -> Row:
         """The row as an event leaves it."""
-        order = event.order
+        order, state = event.order, event.kind.state.value
         return cls(
-            order.id, order.item, order.epoch, order.seq, order.buyer, order.quantity, event.kind.state.value, event.no,
+            order.id, order.item, order.epoch, order.seq, order.buyer, order.quantity, state, event.no,
             order.accepted_at_ms, order.due_at_ms, event.reason, event.at_ms,
         )  # fmt: skip
 
@@ -79,6 +79,8 @@ class Units:
     total: int = 0
     held: int = 0
     paid: int = 0
+    events: int = 0
+    """The highest number in the item's chain of events."""
 
     def count(self, row: Row, sign: int) -> None:
         if row.state == State.HELD:
@@ -122,6 +124,7 @@ def _fold_order(changes: Changes, known: Row | None, steps: list[Event]) -> None
     units = changes.items[steps[0].order.item, steps[0].order.epoch]
     for event in sorted(steps, key=_NUMBER) if len(steps) > 1 else steps:
         units.total = max(units.total, event.total)
+        units.events = max(units.events, event.chain)
         after = Row.after(event)
         if row is not None:
             _refuse_contradiction(row, after)

@@ -29,7 +29,7 @@ from seckill_sidecar.errors import (
     Unwritable,
 )
 from seckill_sidecar.model import ORDER_ID, SKU, Event, Order, State
-from seckill_sidecar.ports import Parked, Written
+from seckill_sidecar.ports import EpochUnits, Parked, Written
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 
 ATTEMPTS = 3
@@ -100,9 +100,12 @@ class SqlOrdersDb:
         rows = self._find("order", order_id=order_id)
         return Row(*rows[0]).order if rows else None
 
-    def orders(self, item: str) -> Iterator[Order]:
-        """All orders of an item by epoch and number, a page in memory at a time; no snapshot of one moment."""
-        epoch, seq = 0, 0
+    def orders(self, item: str, epoch: int = 0) -> Iterator[Order]:
+        """All orders of an item from this epoch on, by epoch and number, a page in memory at a time.
+
+        No snapshot of one moment.
+        """
+        seq = 0
         while SKU.fullmatch(item):
             page = [Row(*row) for row in self._find("orders_page", item=item, epoch=epoch, seq=seq, most=PAGE)]
             yield from (row.order for row in page)
@@ -110,9 +113,28 @@ class SqlOrdersDb:
                 return
             epoch, seq = page[-1].epoch, page[-1].seq
 
+    def orders_named(self, order_ids: Sequence[str]) -> list[Order]:
+        """Those orders that have these ids."""
+        if not order_ids:
+            return []
+        return [Row(*row).order for row in self._find("named_orders", order_ids=self._dialect.many(order_ids))]
+
+    def items(self) -> list[str]:
+        """SKUs of all items of which there is a row or an order, sorted."""
+        return sorted(sku for (sku,) in self._find("items"))
+
+    def units(self, item: str) -> list[EpochUnits]:
+        """The item's rows beside the sums over its orders, an epoch each; zeros where either is missing."""
+        return [EpochUnits(*map(int, row)) for row in self._find("units", item=item)]
+
     def last_epoch(self, item: str) -> int:
         """The highest epoch of which the database has orders, 0 if it has none of this item."""
-        return int(self._find("last_epoch", item=item)[0][0])
+        return self.high_water(item)[0]
+
+    def high_water(self, item: str) -> tuple[int, int]:
+        """The last epoch of which the database has orders and its highest event number; zeros if it has none."""
+        rows = self._find("high_water", item=item)
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
 
     def parked(self) -> Iterator[Parked]:
         """All parked messages, oldest first, a page in memory at a time."""
@@ -144,7 +166,14 @@ class SqlOrdersDb:
     def _put_items(self, session: Session, changes: Changes) -> None:
         """Before the integrator's SQL: the item's row makes writers take turns, so that theirs won't deadlock."""
         items = [
-            {"item": item, "epoch": epoch, "total": units.total, "held": units.held, "paid": units.paid}
+            {
+                "item": item,
+                "epoch": epoch,
+                "total": units.total,
+                "held": units.held,
+                "paid": units.paid,
+                "events": units.events,
+            }
             for (item, epoch), units in sorted(changes.items.items())
         ]
         session.run(self._queries["raise_totals"], items)

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS seckill_items (
     total bigint      NOT NULL,
     held  bigint      NOT NULL,
     paid  bigint      NOT NULL,
+    events bigint     NOT NULL,
     PRIMARY KEY (item, epoch),
     CONSTRAINT seckill_items_bound CHECK (held >= 0 AND paid >= 0 AND held + paid <= total)
 ) ENGINE = InnoDB;

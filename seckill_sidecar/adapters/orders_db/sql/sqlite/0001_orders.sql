@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS seckill_items (
     total integer NOT NULL CHECK (typeof(total) = 'integer'),
     held  integer NOT NULL CHECK (typeof(held) = 'integer'),
     paid  integer NOT NULL CHECK (typeof(paid) = 'integer'),
+    events integer NOT NULL CHECK (typeof(events) = 'integer'),
     PRIMARY KEY (item, epoch),
     CONSTRAINT seckill_items_bound CHECK (held >= 0 AND paid >= 0 AND held + paid <= total)
 );

@@ -21,9 +21,9 @@ WHERE order_id = :order_id;
 
 -- name: raise_totals
 -- The item rows of a batch: made if missing; a total only grows, as units are only ever added to an epoch.
-INSERT INTO seckill_items (item, epoch, total, held, paid)
-VALUES (:item, :epoch, :total, 0, 0)
-ON CONFLICT (item, epoch) DO UPDATE SET total = max(total, excluded.total);
+INSERT INTO seckill_items (item, epoch, total, held, paid, events)
+VALUES (:item, :epoch, :total, 0, 0, :events)
+ON CONFLICT (item, epoch) DO UPDATE SET total = max(total, excluded.total), events = max(events, excluded.events);
 
 -- name: move_units
 -- Apart from raise_totals, since an inserted row with a negative number would break the CHECK before it is merged.
@@ -41,6 +41,34 @@ SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at
 FROM seckill_orders
 WHERE order_id = :order_id;
 
+-- name: named_orders
+-- The rows of these orders, as they stand.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
+FROM seckill_orders
+WHERE order_id IN (SELECT value FROM json_each(:order_ids));
+
+-- name: items
+-- All items of which there is a row or an order.
+SELECT item FROM seckill_items UNION SELECT item FROM seckill_orders GROUP BY item;
+
+-- name: units
+-- One item's rows beside the sums over its orders, by epoch. In one statement, so that it sees one moment.
+SELECT epoch, SUM(total), SUM(held), SUM(paid), SUM(orders), SUM(held_by_orders), SUM(paid_by_orders)
+FROM (
+    SELECT epoch, total, held, paid, 0 AS orders, 0 AS held_by_orders, 0 AS paid_by_orders
+    FROM seckill_items
+    WHERE item = :item
+    UNION ALL
+    SELECT epoch, 0, 0, 0, COUNT(*),
+        SUM(CASE state WHEN 'held' THEN quantity ELSE 0 END),
+        SUM(CASE state WHEN 'paid' THEN quantity ELSE 0 END)
+    FROM seckill_orders
+    WHERE item = :item
+    GROUP BY epoch
+) AS sums
+GROUP BY epoch
+ORDER BY epoch;
+
 -- name: orders_page
 -- The next orders of an item, by its unique key.
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
@@ -49,9 +77,9 @@ WHERE item = :item AND epoch >= :epoch AND (epoch > :epoch OR seq > :seq)
 ORDER BY epoch, seq
 LIMIT :most;
 
--- name: last_epoch
--- The highest epoch of an item that any order was written for; 0 if there is none.
-SELECT COALESCE(MAX(epoch), 0) FROM seckill_items WHERE item = :item;
+-- name: high_water
+-- What the database has seen of an item: its last epoch, and the highest number in that epoch's chain of events.
+SELECT epoch, events FROM seckill_items WHERE item = :item ORDER BY epoch DESC LIMIT 1;
 
 -- name: parked_page
 -- The next parked messages, oldest first.
