@@ -57,6 +57,7 @@ class Fence:
         if verify(sku, epoch, events, deadline):
             return ""
         return (
-            f"this Redis is behind the database (epoch {epoch}, event {events} of {sku}): "
-            "it was restored, emptied or is another one; seckill-sidecar rebuild makes it whole"
+            f"this Redis is behind the database (epoch {epoch}, event {events} of {sku}): it was restored, emptied or "
+            f"is another one. Bring its newest data back; if that is lost, start anew with the units that are left: "
+            f"seckill-sidecar item load {sku} --total UNITS --replaces {epoch}"
         )
