@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -89,14 +90,14 @@ def ask(url: str, *command: object) -> object:
         line.close()
 
 
-def someone_stops_the_server(folder: Path) -> bool:
-    """Whether the keeper has taken the lock of the folder's users for itself, or is gone."""
+def keeper_has_the_lock(folder: Path) -> bool:
+    """Whether the keeper has taken the lock of the folder's users for itself, to stop the server under it."""
     with (folder / "users").open("ab") as users:
         try:
             fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
-    return not answers(folder)
+    return False
 
 
 def test_processes_that_name_one_folder_share_one_server(folder: Path, use: Callable[[], User]) -> None:
@@ -124,14 +125,19 @@ def test_the_server_lives_until_its_last_user_was_killed_and_its_data_longer(
     assert ask(url, "GET", "stock") == b"100"
 
 
-def test_whoever_comes_while_the_server_is_being_stopped_gets_one_that_stays(
+def test_whoever_comes_while_the_server_is_being_stopped_waits_for_one_that_stays(
     folder: Path, use: Callable[[], User]
 ) -> None:
     first = use()
     url, keeper = first.url, first.keeper()
+    eventually(lambda: is_on_watch(keeper, folder), what="the keeper watches")
+    [server] = guard.descendants(keeper)
+    os.kill(server, signal.SIGSTOP)  # it can't end yet, however it is asked to
     first.kill()
-    eventually(lambda: someone_stops_the_server(folder), 20, "the keeper stops the server")
-    assert use().url == url
+    eventually(lambda: keeper_has_the_lock(folder), 20, "the keeper stops the server")
+    second = use()
+    os.kill(server, signal.SIGCONT)
+    assert second.url == url
     eventually(lambda: guard.status(keeper) is None, 20, "the first keeper is gone")
     assert ask(url, "PING") == b"PONG"
 
