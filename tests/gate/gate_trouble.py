@@ -64,15 +64,12 @@ class Trouble:
         sku = self.shop.open_sale()
         return told(self.shop.buy(sku)) == "accepted" and not self.shop.books(sku).outbox
 
-    def breaker_states(self, store: str) -> list[str]:
-        """What a breaker went through, by the log."""
-        lines = [json.loads(line) for line in self.shop.plug.said().splitlines() if line.startswith('{"time"')]
-        prefix = f"breaker {store}: "
-        return [line["message"].removeprefix(prefix) for line in lines if line["message"].startswith(prefix)]
 
-    def order_of(self, sku: str, buyer: str) -> Order | None:
-        """The buyer's order, as the ledger has it."""
-        return next((order for order in self.shop.orders(sku) if order.buyer == buyer), None)
+def breaker_states(shop: Shop, store: str) -> list[str]:
+    """What a breaker went through, by the log."""
+    lines = [json.loads(line) for line in shop.plug.said().splitlines() if line.startswith('{"time"')]
+    prefix = f"breaker {store}: "
+    return [line["message"].removeprefix(prefix) for line in lines if line["message"].startswith(prefix)]
 
 
 @contextmanager
@@ -96,9 +93,14 @@ def in_time(seconds: float = DEADLINE) -> Iterator[None]:
     assert time.monotonic() - began < seconds + SLACK
 
 
-def expect_truth(trouble: Trouble, sku: str, buyer: str, answer: Answer) -> None:
+def order_of(shop: Shop, sku: str, buyer: str) -> Order | None:
+    """The buyer's order, as the ledger has it."""
+    return next((order for order in shop.orders(sku) if order.buyer == buyer), None)
+
+
+def expect_truth(shop: Shop, sku: str, buyer: str, answer: Answer) -> None:
     """What the buyer was told is what the ledger says, once everything runs again."""
-    order = trouble.order_of(sku, buyer)
+    order = order_of(shop, sku, buyer)
     if answer.status in (200, 201, 202):
         assert order is not None
         return
@@ -106,15 +108,15 @@ def expect_truth(trouble: Trouble, sku: str, buyer: str, answer: Answer) -> None
     if poll is None:
         assert order is None, "told that nothing was bought"
         return
-    found = eventually(lambda: known(trouble, poll), 20, "the order's state is known again")
-    order = trouble.order_of(sku, buyer)
+    found = eventually(lambda: known(shop, poll), 20, "the order's state is known again")
+    order = order_of(shop, sku, buyer)
     assert (found.status == 200) == (order is not None)
     if order is not None:
         assert (found.json["order"], found.json["state"]) == (order.id, order.state.value)
 
 
-def known(trouble: Trouble, poll: str) -> Answer | None:
+def known(shop: Shop, poll: str) -> Answer | None:
     """What is told of an order, unless nobody knows at this moment."""
-    answer = trouble.shop.look_up(poll)
+    answer = shop.look_up(poll)
     assert answer.status in (200, 404, 503)
     return None if answer.status == 503 else answer

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from gate_plugs import PLUGS, Sidecar
 from gate_site import all_at_once, told
-from gate_trouble import Trouble, expect_truth, in_time, known, troubled
+from gate_trouble import Trouble, breaker_states, expect_truth, in_time, known, order_of, troubled
 from stack import RabbitMQ, eventually
 
 from seckill_sidecar.model import State
@@ -60,12 +60,12 @@ def test_a_ledger_that_is_gone_is_refused_in_time_and_comes_back_by_itself(caref
             answers[f"b{no}"] = careful.shop.buy(sku, f"b{no}", path="/buy/{sku}")
     assert {(answer.status, told(answer)) for answer in answers.values()} == {(503, "unavailable")}
     assert all(int(answer.value("Retry-After")) >= 1 for answer in answers.values())
-    assert "closed -> open" in careful.breaker_states("ledger")
+    assert "closed -> open" in breaker_states(careful.shop, "ledger")
     careful.redis.start()
     eventually(lambda: careful.shop.buy(sku, "patient").status == 201, 20, "sales go on")
     for buyer, answer in answers.items():
-        expect_truth(careful, sku, buyer, answer)
-    assert careful.breaker_states("ledger")[-1].endswith("closed")
+        expect_truth(careful.shop, sku, buyer, answer)
+    assert breaker_states(careful.shop, "ledger")[-1].endswith("closed")
     assert careful.shop.seen(sku) == []
 
 
@@ -80,12 +80,12 @@ def test_a_ledger_that_hangs_leaves_nobody_waiting_and_nobody_deceived(careful: 
     first = answers["b0"].json
     assert first["poll"].startswith(f"/seckill/orders/{first['order']}")
     assert "nothing was bought" not in first["detail"]
-    assert "closed -> open" in careful.breaker_states("ledger")
+    assert "closed -> open" in breaker_states(careful.shop, "ledger")
     with in_time():
         assert careful.shop.look_up(first["poll"]).status == 503
     careful.redis.resume()
     for buyer, answer in answers.items():
-        expect_truth(careful, sku, buyer, answer)
+        expect_truth(careful.shop, sku, buyer, answer)
     careful.shop.view(sku)
 
 
@@ -98,7 +98,7 @@ def test_more_than_there_is_room_for_are_told_so_at_once(careful: Trouble) -> No
     assert {answer.status for answer in answers} == {503}
     assert any("too many people" in answer.json["detail"] for answer in answers)
     for no, answer in enumerate(answers):
-        expect_truth(careful, sku, f"b{no}", answer)
+        expect_truth(careful.shop, sku, f"b{no}", answer)
 
 
 def test_with_the_ledger_gone_the_storefront_may_sell_by_itself(eager: Trouble) -> None:
@@ -122,9 +122,9 @@ def test_a_purchase_that_the_ledger_may_have_made_is_not_made_again_by_the_store
     assert answers["b0"].status == 503
     for buyer, answer in answers.items():
         if answer.status == 503:
-            expect_truth(eager, sku, buyer, answer)
+            expect_truth(eager.shop, sku, buyer, answer)
         else:  # by then the breaker was open: nothing had been sent
-            assert (told(answer), eager.order_of(sku, buyer)) == ("storefront", None)
+            assert (told(answer), order_of(eager.shop, sku, buyer)) == ("storefront", None)
 
 
 # -- the broker ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_with_the_broker_down_orders_stay_in_the_outbox(careful: Trouble) -> Non
             assert careful.shop.buy(sku, f"b{no}", path="/buy/{sku}").status == 201
     careful.rabbit.resume()
     assert len(careful.shop.books(sku).outbox) == careful.shop.view(sku).held == 5
-    assert "closed -> open" in careful.breaker_states("broker")
+    assert "closed -> open" in breaker_states(careful.shop, "broker")
     assert "left in the outbox" in careful.shop.plug.said()
     eventually(careful.hands_off, 20, "the broker is used again")
 
@@ -209,10 +209,10 @@ def test_the_breaker_of_a_broken_storefront_opens_and_closes(careful: Trouble) -
     sku = careful.shop.open_sale(total=100)
     for no in range(20):
         assert careful.shop.buy(sku, f"b{no}", "X-Act: 500", path="/buy/{sku}").status == 202
-    assert "closed -> open" in careful.breaker_states("storefront")
+    assert "closed -> open" in breaker_states(careful.shop, "storefront")
     assert len(careful.shop.seen(sku)) < 20
     eventually(lambda: told(careful.shop.buy(sku, path="/buy/{sku}")) == "storefront", 20, "it is used again")
-    assert careful.breaker_states("storefront")[-1].endswith("closed")
+    assert breaker_states(careful.shop, "storefront")[-1].endswith("closed")
 
 
 careful_sidecar = pytest.mark.parametrize("_careful", [Sidecar.name], indirect=True)
@@ -266,7 +266,7 @@ def test_replies_that_stay_away_make_the_outcome_unknown_until_they_come_back(ca
     assert (answer.status, told(answer)) == (503, "unavailable")
     assert answer.json["order"].startswith(f"{sku}~")
     careful.wire.heal()
-    found = eventually(lambda: known(careful, answer.json["poll"]), 20)
+    found = eventually(lambda: known(careful.shop, answer.json["poll"]), 20)
     assert (found.json["order"], found.json["state"]) == (answer.json["order"], "held")
     assert careful.shop.view(sku).held == 1
     assert careful.shop.seen(sku) == []
@@ -279,7 +279,7 @@ def test_a_call_that_never_arrived_is_told_for_certain_when_asked(careful: Troub
     assert answer.status == 503
     careful.redis.kill()  # what was on its way is gone with it
     careful.redis.start()
-    found = eventually(lambda: known(careful, answer.json["poll"]), 20)
+    found = eventually(lambda: known(careful.shop, answer.json["poll"]), 20)
     assert found.status == 404
     assert "did not go through, and will not" in found.json["detail"]
     assert careful.shop.view(sku).held == 0
@@ -304,5 +304,5 @@ def test_a_refusal_stays_true_when_the_first_call_comes_late(careful: Trouble) -
     careful.shop.ledger.settle(rival, State.CANCELLED, "", careful.shop.deadline())
     careful.wire.heal()
     eventually(lambda: careful.redis.ask("PING") == "+PONG")
-    assert careful.order_of(sku, "alice") is None
+    assert order_of(careful.shop, sku, "alice") is None
     assert careful.shop.view(sku).free == 1
