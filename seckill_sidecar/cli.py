@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from seckill_sidecar import __version__
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
-from seckill_sidecar.ops import items
+from seckill_sidecar.ops import audit, items
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
     items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    audit.add_arguments(
+        add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
+    )
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
@@ -149,6 +152,13 @@ def _item(arguments: argparse.Namespace) -> int:
     site = Site(settings)
     print(items.Items(site.ledger, site.orders, site.clock).run(arguments, settings.items))
     return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    site = Site(_settings(arguments))
+    text, balanced = audit.run(arguments, site.ledger, site.orders, site.clock)
+    print(text)
+    return 0 if balanced else 1
 
 
 def _token(arguments: argparse.Namespace) -> int:
