@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
@@ -205,6 +206,7 @@ def sidecar() -> Any:
     """The sidecar's WSGI application for gunicorn, by the YAML that ``SECKILL_CONFIG`` names."""
     settings = load(config_path(), os.environ)
     set_up_logging(settings)
+    faults.arm(os.environ)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     site = Site(settings)

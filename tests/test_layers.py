@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "seckill_sidecar"
 
 LAYERS = (
     "errors",
+    "faults",
     "clock",
     "model",
     "ports",
@@ -33,7 +34,7 @@ LAYERS = (
 )
 """From the ground up: a file imports only from the layers before its own."""
 
-GROUND = LAYERS[:4]
+GROUND = LAYERS[:5]
 """Pure: nothing but Python's own library."""
 
 ONE_IDEA = ("wire", "settings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from seckill_sidecar import faults
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreError
 from seckill_sidecar.model import Decision, Order, State, Verdict
@@ -44,7 +45,9 @@ class HandOff:
             return
         try:
             with self._breaker.calling():
+                faults.hit("before_publish")
                 self._broker.publish(f"{order.id}:1", decision.body, deadline, traceparent)
+                faults.hit("after_publish")
         except StoreError as error:
             self._report("order left in the outbox, the relay will deliver it", error)
             if self._on_broker_down == "refuse":
@@ -55,7 +58,9 @@ class HandOff:
     def release(self, order: Order, reason: str, deadline: Deadline) -> None:
         """Cancel the order and say so by a ``Refusal``; if even that is unknown, the refusal names the order."""
         try:
+            faults.hit("before_settle")
             settled = self._ledger.settle(order.id, State.CANCELLED, reason, _at_least_a_moment(deadline))
+            faults.hit("after_settle")
         except StoreError as error:
             self._report("could not give the units back; the order stands until its hold expires", error)
             raise unknown_outcome(order.id) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreDown, StoreError
 from seckill_sidecar.model import Decision, Purchase, Verdict
@@ -43,7 +44,9 @@ class Reserver:
         while True:
             try:
                 with self._breaker.calling():
+                    faults.hit("before_reserve")
                     decision = self._ledger.reserve(purchase, deadline)
+                    faults.hit("after_reserve")
                     return decision if unknown is None else self._final(decision, purchase, deadline)
             except OutcomeUnknown as error:
                 unknown = error

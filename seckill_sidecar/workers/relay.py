@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError
 from seckill_sidecar.model import Event, OutboxEntry, Settlement, State
@@ -66,7 +67,9 @@ class Relay:
             message_id, traceparent = event.message_id, event.traceparent
         try:
             with self._breaker.calling():
+                faults.hit("before_publish")
                 self._broker.publish(message_id, entry.body, Deadline.after(_CONFIRM_SECONDS, self._clock), traceparent)
+                faults.hit("after_publish")
         except StoreError as error:
             _log.debug("outbox entry %s of %s stays: %s", entry.id, entry.item, error)
             return False
@@ -91,7 +94,9 @@ class Expirer:
     def _expire(self, item: str) -> int:
         expired = 0
         for order_id in self._ledger.due(item, self._settings.batch, self._round()):
+            faults.hit("before_settle")
             settled = self._ledger.settle(order_id, State.EXPIRED, "not paid in time", self._round())
+            faults.hit("after_settle")
             expired += settled.outcome is Settlement.SETTLED
         return expired
 

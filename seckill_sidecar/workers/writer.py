@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import BadMessage, OverTotal, SchemaMismatch, StoreError, Unwritable
 from seckill_sidecar.model import Event
@@ -184,7 +185,9 @@ class Writer:
 
     def _tell_broker(self, tell: Callable[[], None]) -> None:
         try:
+            faults.hit("before_ack")
             tell()
+            faults.hit("after_ack")
         except StoreError as error:
             self._log.warning("%s; what it was not told of will be delivered again, and be known then", error)
 

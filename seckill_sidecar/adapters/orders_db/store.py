@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from seckill_sidecar import faults
 from seckill_sidecar.adapters.orders_db import migrations
 from seckill_sidecar.adapters.orders_db.fold import Changes, Row, fold
 from seckill_sidecar.adapters.orders_db.pool import Pool
@@ -210,7 +211,9 @@ class SqlOrdersDb:
             session.begin(writing)
             yield session
             if writing:
+                faults.hit("before_commit")
                 session.commit()
+                faults.hit("after_commit")
             else:
                 session.rollback()
         except self._dialect.errors as error:
