@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from seckill_sidecar import __version__
+from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.ops import audit, items
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     arguments = parser().parse_args(argv)
     try:
+        faults.arm(os.environ)
         command: Command = arguments.command
         return command(arguments)
     except ConfigurationError as error:
