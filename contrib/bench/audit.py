@@ -1,0 +1,134 @@
+"""How long an audit takes and how much memory: ``python contrib/bench/audit.py --orders 1000000 --database sqlite``.
+
+Fills a private Redis and a private MariaDB (or SQLite) with a finished sale, runs ``seckill-sidecar audit`` on it as a
+process of its own, and prints one JSON object: orders, database, filled_s, audit_s, peak_rss_mb, balanced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import redis
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a file; the private servers stand beside its folder
+
+from stack import MariaDB, Redis  # noqa: E402
+
+from seckill_sidecar.adapters.ledger import Keys  # noqa: E402
+from seckill_sidecar.clock import Deadline, SystemClock, order_ids  # noqa: E402
+from seckill_sidecar.model import Event, EventKind, Item, Order, State  # noqa: E402
+from seckill_sidecar.settings import loads  # noqa: E402
+from seckill_sidecar.wiring import Site  # noqa: E402
+
+SKU = "sneaker"
+BATCH = 2000
+CLOCK = SystemClock()
+KINDS = (EventKind.ACCEPTED, EventKind.PAID, EventKind.PAID, EventKind.EXPIRED)
+"""What became of the first order, the second, and so on: a quarter held, half paid, a quarter expired."""
+
+CONF = """
+stores: {{redis: "{redis}", broker: none, database: "{database}"}}
+timeouts: {{ledger: 5s, request: 10s, database: 60s}}
+keys: [{{id: "1", secret: 0123456789abcdef0123456789abcdef}}]
+identity: {{buyer: {{header: X-User-Id, trust: proxy}}}}
+"""
+
+
+def main() -> int:
+    """Fill, audit, print."""
+    arguments = parse(sys.argv[1:])
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory()))
+        database = f"sqlite:///{folder / 'orders.db'}"
+        if arguments.database == "mariadb":
+            database = opened.enter_context(MariaDB()).create_database("bench")
+        conf = folder / "bench.yaml"
+        conf.write_text(CONF.format(redis=opened.enter_context(Redis()).url, database=database))
+        began = time.monotonic()
+        fill(Site(loads(conf.read_text(), str(conf), {})), arguments.orders)
+        result = {
+            "orders": arguments.orders,
+            "database": arguments.database,
+            "filled_s": round(time.monotonic() - began, 1),
+            **audit(conf),
+        }
+    print(json.dumps(result))
+    return 0 if result["balanced"] else 1
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=100_000)
+    parser.add_argument("--database", choices=["mariadb", "sqlite"], default="mariadb")
+    return parser.parse_args(words)
+
+
+def fill(site: Site, orders: int) -> None:
+    """Put a finished sale into both stores: the ledger by pipelines, past its scripts; the database by its writer."""
+    site.orders.migrate()
+    site.ledger.load(Item(SKU, orders), Deadline.after(10, CLOCK))
+    client, keys = redis.Redis.from_url(site.settings.stores.redis), Keys(site.settings.ledger.prefix)
+    events = sale(orders)
+    while batch := list(islice(events, BATCH)):
+        records = {event.order.id: record(event) for event in batch}
+        client.hset(keys.of(SKU, "orders"), items=list(chain.from_iterable(records.items())))
+        site.orders.write(batch)
+    held, paid = (
+        sum(KINDS[number % 4].state is state for number in range(orders)) for state in (State.HELD, State.PAID)
+    )
+    units = {"free": orders - held - paid, "held": held, "paid": paid, "seq": orders}
+    client.hset(keys.of(SKU, "item"), items=list(chain.from_iterable(units.items())))
+    client.close()
+    site.orders.close()
+    site.ledger.close()
+
+
+def sale(orders: int) -> Iterator[Event]:
+    """The last event of each order."""
+    new_id, now_ms = order_ids(CLOCK), int(CLOCK.wall() * 1000)
+    for number in range(orders):
+        kind = KINDS[number % 4]
+        order = Order(new_id(SKU), SKU, 1, number + 1, f"buyer-{number}", 1, kind.state, now_ms, now_ms + 900_000)
+        yield Event(kind, 1 if kind is EventKind.ACCEPTED else 2, order, orders, now_ms)
+
+
+def record(event: Event) -> str:
+    """The order as the scripts record it."""
+    order = event.order
+    fields = {
+        "buyer": order.buyer, "quantity": order.quantity, "seq": order.seq, "state": order.state.value,
+        "at": order.accepted_at_ms, "due": order.due_at_ms, "no": event.no, "total": event.total,
+        "chain": order.seq, "prev": "0" * 40,
+    }  # fmt: skip
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def audit(conf: Path) -> dict[str, object]:
+    """Run the command; what it took."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "seckill_sidecar", "audit", "--json", "-c", str(conf)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        report = json.load(process.stdout)
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0
+    return {
+        "audit_s": round(time.monotonic() - began, 1),
+        "peak_rss_mb": round(used.ru_maxrss / 1024, 1),
+        "balanced": report["balanced"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
