@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import SKU, Purchase, Verdict
@@ -15,6 +14,7 @@ from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.fields import Malformed
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import BUYER, InvalidToken, Keyring
+from seckill_sidecar.wire.values import Values
 
 _QUANTITY = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _KEY = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
@@ -40,7 +40,7 @@ class Identifier:
         """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415)."""
         # Whatever is in it: once the purchase is accepted, no fault of the body must turn up any more.
         request.read_body(self._body_limit)
-        reader = _Reader(request, path_values, self._body_limit)
+        reader = Values(request, path_values, self._body_limit)
         item = self._item(reader, route)
         quantity = _quantity(reader, route.quantity)
         key = _key(reader, route.idempotency)
@@ -56,13 +56,13 @@ class Identifier:
             hold_ms=None if route.hold is None else int(route.hold * 1000),
         )
 
-    def buyer(self, request: Request, source: BuyerSource | None, reader: _Reader | None = None) -> str:
+    def buyer(self, request: Request, source: BuyerSource | None, reader: Values | None = None) -> str:
         """The verified buyer; raises ``Refusal`` (401) if there is none that can be believed."""
         if source is None:
             raise Refusal(Verdict.UNIDENTIFIED, "this site has no way to know its buyers", reason="no identity.buyer")
         if source.trust == "proxy" and not self._address.is_trusted_peer(request):
             raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason="identity header from an untrusted peer")
-        value = (reader or _Reader(request, {}, self._body_limit)).text(source)
+        value = (reader or Values(request, {}, self._body_limit)).text(source)
         if not value:
             raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason=f"no {source.kind} {source.name}")
         if source.trust == "signed":
@@ -77,7 +77,7 @@ class Identifier:
         except (InvalidToken, UnicodeDecodeError) as error:
             raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason=str(error)) from error
 
-    def _item(self, reader: _Reader, route: Route) -> str:
+    def _item(self, reader: Values, route: Route) -> str:
         if isinstance(route.item, str):
             return route.item
         sku = reader.text(route.item)
@@ -147,66 +147,7 @@ def counted_address(claimed: str) -> str:
     return str(address)
 
 
-class _Reader:
-    """Single values out of one request."""
-
-    def __init__(self, request: Request, path_values: dict[str, str], body_limit: int) -> None:
-        self._request = request
-        self._path_values = path_values
-        self._body_limit = body_limit
-
-    def text(self, source: Source) -> str | None:
-        """The one value of a source as text, or None if it is absent."""
-        value = self.value(source)
-        if value is None or isinstance(value, str):
-            return value
-        raise Refusal(Verdict.INVALID, f"{source.kind} field {source.name} has to be text")
-
-    def value(self, source: Source) -> Any:
-        """The one value of a source: text, or whatever JSON has there; None if it is absent."""
-        try:
-            return self._look(source)
-        except Malformed as error:
-            raise Refusal(Verdict.INVALID, error.detail, status=error.status) from error
-
-    def _look(self, source: Source) -> Any:
-        name = source.name
-        match source.kind:
-            case "path":
-                return self._path_values.get(name)
-            case "query":
-                return _single(self._request.query.get(name), f"query field {name}")
-            case "form":
-                return _single(self._request.form(self._body_limit).get(name), f"form field {name}")
-            case "cookie":
-                return _single(self._request.cookies.get(name), f"cookie {name}")
-            case "header":
-                return self._request.header(name)
-            case "environ":
-                return self._request.environ.get(name)
-        return _member(self._request.json(self._body_limit), name)
-
-
-def _single(values: Sequence[str] | None, what: str) -> str | None:
-    if not values:
-        return None
-    if len(values) > 1:
-        raise Malformed(f"{what} was sent more than once")
-    return values[0]
-
-
-def _member(document: Any, dotted: str) -> Any:
-    for part in dotted.split("."):
-        if isinstance(document, dict):
-            document = document.get(part)
-        elif isinstance(document, list) and part.isascii() and part.isdigit() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return None
-    return document
-
-
-def _quantity(reader: _Reader, source: QuantitySource | int) -> int:
+def _quantity(reader: Values, source: QuantitySource | int) -> int:
     if isinstance(source, int):
         return source
     value = reader.value(source)
@@ -222,7 +163,7 @@ def _quantity(reader: _Reader, source: QuantitySource | int) -> int:
     raise Refusal(Verdict.INVALID, "the quantity has to be a whole number from 1 to 9999")
 
 
-def _key(reader: _Reader, source: Source | None) -> str | None:
+def _key(reader: Values, source: Source | None) -> str | None:
     value = reader.text(source) if source is not None else None
     if value is None:
         return None
