@@ -17,7 +17,7 @@ from seckill_sidecar.settings.rules import RULES
 from seckill_sidecar.settings.schema import Settings
 from seckill_sidecar.settings.substitution import substitute
 
-_LISTS = ("keys", "routes", "items")
+_LISTS = ("keys", "routes", "settles", "items")
 """Sections whose elements are judged one by one, so that a bad one does not hide the others."""
 
 

@@ -298,8 +298,8 @@ Quantity = Annotated[
 ]
 
 
-class Route(Section):
-    """One kind of purchase request of the legacy site."""
+class RequestKind(Section):
+    """One kind of request of the legacy site, and how it is recognised."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$", description="name in logs and metrics")
     methods: tuple[Literal["POST", "PUT", "PATCH", "GET", "DELETE"], ...] = Field(
@@ -309,6 +309,11 @@ class Route(Section):
     host: str | None = Field(None, description="only for this Host")
     query: dict[str, str] = Field({}, description="only with these query fields, for example {route: checkout/confirm}")
     form: dict[str, str] = Field({}, description="only with these form fields")
+
+
+class Route(RequestKind):
+    """One kind of purchase request of the legacy site."""
+
     item: ItemSource = Field(description="where the SKU comes from, or a SKU that all requests of this route mean")
     quantity: Quantity = Field(1, description="where the quantity comes from, or a number")
     buyer: BuyerSource | None = Field(None, description="where the buyer comes from; the identity section's by default")
@@ -323,6 +328,16 @@ class Route(Section):
         None, description="for redirect: a path on this site, for example /thanks?order={order}&token={token}"
     )
     hold: Duration | None = Field(None, gt=0, description="how long an unpaid hold lives; the item's by default")
+
+
+class SettleRoute(RequestKind):
+    """One kind of request by which the legacy site itself settles an order: it passes through, and is watched."""
+
+    order: Source = Field(description="where the request names the order, by our id (X-Seckill-Order)")
+    to: Literal["paid", "cancelled"] = Field(description="what the order becomes when the site has said yes")
+    on: tuple[Literal["2xx", "3xx"], ...] = Field(
+        ("2xx",), min_length=1, description="answers of the site that mean yes; 3xx is 302 and 303 only"
+    )
 
 
 class ItemSettings(Section):
@@ -346,6 +361,18 @@ class Serve(Section):
     )
 
 
+class Operator(Section):
+    """The operator's API: orders settled and shown by other programs, at an address of its own."""
+
+    listen: str = Field("127.0.0.1:8601", description="address:port or unix:/path, opened only if there is a token")
+    expose: bool = Field(
+        False, description="let it be an address that others can reach: behind TLS and a firewall of yours"
+    )
+    token: SecretStr | None = Field(
+        None, min_length=16, description="what callers send as Authorization: Bearer; without it the API is off"
+    )
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -360,9 +387,13 @@ class Settings(Outline):
 
     stores: Stores = Stores()
     serve: Serve = Serve()
+    operator: Operator = Operator()
     keys: tuple[Key, ...] = Field((), description="secrets; the first signs, all verify")
     identity: Identity = Identity()
     routes: tuple[Route, ...] = Field((), description="purchase requests; the first that matches decides")
+    settles: tuple[SettleRoute, ...] = Field(
+        (), description="requests of the site that settle an order; no purchase, and the first that matches decides"
+    )
     items: tuple[ItemSettings, ...] = Field(
         (), description="items that `seckill-sidecar item load` puts on sale; never by itself"
     )

@@ -37,7 +37,7 @@ class Substitution:
 
 def is_secret(path: Path) -> bool:
     """Whether a value must never show."""
-    return len(path) == 3 and path[0] == "keys" and path[2] == "secret"
+    return path == ("operator", "token") or (len(path) == 3 and path[0] == "keys" and path[2] == "secret")
 
 
 def may_name_file(path: Path) -> bool:

@@ -12,12 +12,12 @@ from settings_files import ENVIRON, GOOD
 from seckill_sidecar.errors import ConfigurationError
 from seckill_sidecar.settings import Settings, load, loads, show
 
-MASKED_KEY = re.compile(r"secret: '\*+'")
+MASKED_KEY = re.compile(r"(secret|token): '\*+'")
 
 
 def shown_again(settings: Settings) -> str:
     """What is shown of what was shown, with keys that can sign put in for the masked ones."""
-    text = MASKED_KEY.sub("secret: ${SECKILL_KEY}", show(settings))
+    text = MASKED_KEY.sub(r"\1: ${SECKILL_KEY}", show(settings))
     return show(loads(text, "shown", ENVIRON))
 
 

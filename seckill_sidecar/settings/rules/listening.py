@@ -1,24 +1,69 @@
-"""Where the sidecar listens."""
+"""Where the sidecar and the operator's API listen."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from seckill_sidecar.settings.findings import Finding, quoted
-from seckill_sidecar.settings.rules.rule import rule
+from seckill_sidecar.settings.rules.rule import caution, rule
 from seckill_sidecar.settings.schema import Settings
 
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
+_ADDRESS = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([1-9][0-9]{0,4})", re.ASCII)
 _SOCKET = re.compile(r"unix:/[^\x00-\x20]+")
 
 
 @rule()
 def the_sidecar_listens_somewhere(settings: Settings) -> Iterator[Finding]:
-    listen = settings.serve.listen
+    for section, listen, example in _listeners(settings):
+        if _own_part(listen) is None:
+            what = f"{quoted(listen)} is no address; write for example {example}"
+            yield Finding((section, "listen"), what)
+
+
+@rule("serve")
+def the_operator_has_a_door_of_its_own(settings: Settings) -> Iterator[Finding]:
+    own = _own_part(settings.operator.listen)
+    if own is not None and own == _own_part(settings.serve.listen):
+        what = f"{own} is where serve.listen lets everybody in; give the operator another port or socket"
+        yield Finding(("operator", "listen"), what)
+
+
+@rule("operator")
+def the_operators_door_is_not_on_the_street(settings: Settings) -> Iterator[Finding]:
+    operator = settings.operator
+    if not operator.expose and _own_part(operator.listen) is not None and not _is_local(operator.listen):
+        what = f"{quoted(operator.listen)} can be reached from elsewhere; use 127.0.0.1, or mean it: expose: true"
+        yield Finding(("operator", "listen"), what)
+
+
+@caution("operator")
+def a_door_that_is_exposed_to_nobody(settings: Settings) -> Iterator[Finding]:
+    if settings.operator.expose and _is_local(settings.operator.listen):
+        yield Finding(("operator", "expose"), "has no use while operator.listen is of this machine only; remove it")
+
+
+def _listeners(settings: Settings) -> list[tuple[str, str, str]]:
+    return [
+        ("serve", settings.serve.listen, "127.0.0.1:8600, [::1]:8600, or unix:/run/seckill.sock"),
+        ("operator", settings.operator.listen, "127.0.0.1:8601, [::1]:8601, or unix:/run/seckill-operator.sock"),
+    ]
+
+
+def _own_part(listen: str) -> str | None:
+    """What no two listeners may share: the port, or the socket's path; None if it is no address."""
+    if _SOCKET.fullmatch(listen):
+        return listen
     address = _ADDRESS.fullmatch(listen)
-    if not _SOCKET.fullmatch(listen) and not (address and int(address[1]) < 1 << 16):
-        what = (
-            f"{quoted(listen)} is no address; write for example 127.0.0.1:8600, [::1]:8600, or unix:/run/seckill.sock"
-        )
-        yield Finding(("serve", "listen"), what)
+    return f"port {address[2]}" if address and int(address[2]) < 1 << 16 else None
+
+
+def _is_local(listen: str) -> bool:
+    if listen.startswith("unix:"):
+        return True
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

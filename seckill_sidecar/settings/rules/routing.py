@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from seckill_sidecar.model import SKU
 from seckill_sidecar.settings.findings import Finding, Path, quoted
-from seckill_sidecar.settings.rules.rule import all_sources, caution, routes, rule, sources
-from seckill_sidecar.settings.schema import Route, Settings, Source
+from seckill_sidecar.settings.rules.rule import all_sources, caution, request_kinds, routes, rule, sources
+from seckill_sidecar.settings.schema import RequestKind, Route, Settings, Source
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -18,7 +18,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
 @rule()
 def route_names_differ(settings: Settings) -> Iterator[Finding]:
-    yield from _repeated([((*path, "name"), route.name) for path, route in routes(settings)])
+    yield from _repeated([((*path, "name"), route.name) for path, route in request_kinds(settings)])
 
 
 @rule()
@@ -41,14 +41,14 @@ def _repeated(named: list[tuple[Path, str]]) -> Iterator[Finding]:
 
 @rule()
 def every_route_can_be_reached(settings: Settings) -> Iterator[Finding]:
-    for i, route in enumerate(settings.routes):
-        before = next((earlier for earlier in settings.routes[:i] if _takes_all(earlier, route)), None)
-        if before:
-            what = f"is never reached: {quoted(before.name)} above takes all its requests; put this one first"
-            yield Finding(("routes", i), what)
+    kinds = list(request_kinds(settings))
+    for i, (path, kind) in enumerate(kinds):
+        for place, earlier in [entry for entry in kinds[:i] if _takes_all(entry[1], kind)][:1]:
+            mend = "put this one first" if place[0] == path[0] else "a request is one of the two; correct their paths"
+            yield Finding(path, f"is never reached: {quoted(earlier.name)} above takes all its requests; {mend}")
 
 
-def _takes_all(earlier: Route, later: Route) -> bool:
+def _takes_all(earlier: RequestKind, later: RequestKind) -> bool:
     """Whether each request that ``later`` matches is matched by ``earlier`` before."""
     return (
         _shape(earlier.path) == _shape(later.path)
@@ -66,7 +66,7 @@ def _shape(template: str) -> str:
 @rule("serve")
 def routes_stay_off_our_own_addresses(settings: Settings) -> Iterator[Finding]:
     prefix = settings.serve.prefix
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         if f"{route.path}/".startswith(prefix):
             what = f"{quoted(route.path)} lies under serve.prefix ({prefix}), where our own addresses are; change one"
             yield Finding((*path, "path"), what)
@@ -74,7 +74,7 @@ def routes_stay_off_our_own_addresses(settings: Settings) -> Iterator[Finding]:
 
 @rule()
 def a_get_has_no_body(settings: Settings) -> Iterator[Finding]:
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         body = [(name, source.kind) for name, source in sources(route) if source.kind in ("form", "json")]
         for where in [(name, kind) for name, kind in body] + ([("form",)] if route.form else []):
             if "GET" in route.methods:
@@ -83,8 +83,8 @@ def a_get_has_no_body(settings: Settings) -> Iterator[Finding]:
 
 @rule("identity")
 def a_body_is_of_one_kind(settings: Settings) -> Iterator[Finding]:
-    for path, route in routes(settings):
-        buyer = route.buyer or settings.identity.buyer
+    for path, route in request_kinds(settings):
+        buyer = (route.buyer or settings.identity.buyer) if isinstance(route, Route) else None
         kinds = {source.kind for _, source in sources(route)} | ({buyer.kind} if buyer else set())
         if "json" in kinds and ("form" in kinds or route.form):
             yield Finding(path, "takes values from a form and from JSON, but a body is one of the two; keep one")
@@ -100,7 +100,7 @@ def fixed_items_are_skus(settings: Settings) -> Iterator[Finding]:
 
 @rule()
 def hosts_are_hosts(settings: Settings) -> Iterator[Finding]:
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         if route.host is not None and not _HOST.fullmatch(route.host):
             yield Finding(
                 (*path, "host"),
@@ -119,6 +119,8 @@ def source_names_can_occur(settings: Settings) -> Iterator[Finding]:
 def _name_fault(source: Source) -> str | None:
     if source.kind == "header" and not _HEADER.fullmatch(source.name):
         return "is no header that arrives here (nginx drops names with _); write letters, digits and -"
+    if source.kind == "header" and source.name.lower().startswith("x-seckill-"):
+        return "is a name of ours, which is taken off what clients send; take the value from elsewhere"
     if source.kind == "cookie" and not _COOKIE.fullmatch(source.name):
         return "can't be a cookie's name; write letters, digits, - and _"
     if source.kind == "json" and not _JSON_PATH.fullmatch(source.name):
@@ -132,3 +134,11 @@ def a_get_that_buys(settings: Settings) -> Iterator[Finding]:
         if "GET" in route.methods:
             what = "GET buys: link previews, prefetching and reloads send it too; use POST where the site can"
             yield Finding((*path, "methods"), what)
+
+
+@caution()
+def a_get_that_settles(settings: Settings) -> Iterator[Finding]:
+    for i, settle in enumerate(settings.settles):
+        if "GET" in settle.methods:
+            what = "whoever opens this page settles the order, unless the site says no; a page that only shows isn't it"
+            yield Finding(("settles", i, "methods"), what)

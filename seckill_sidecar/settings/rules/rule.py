@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from seckill_sidecar.settings.findings import Finding, Path
-from seckill_sidecar.settings.schema import BuyerSource, Route, Settings, Source
+from seckill_sidecar.settings.schema import BuyerSource, RequestKind, Route, Settings, Source
 
 Check = Callable[[Settings], Iterator[Finding]]
 
@@ -43,10 +43,17 @@ def routes(settings: Settings) -> Iterator[tuple[Path, Route]]:
         yield ("routes", i), route
 
 
-def sources(route: Route) -> Iterator[tuple[str, Source]]:
+def request_kinds(settings: Settings) -> Iterator[tuple[Path, RequestKind]]:
+    """Each kind of request that is looked for, with its path: purchases, and what settles orders."""
+    yield from routes(settings)
+    for i, settle in enumerate(settings.settles):
+        yield ("settles", i), settle
+
+
+def sources(route: RequestKind) -> Iterator[tuple[str, Source]]:
     """Each place from which a route takes a value, by its key."""
-    for name in ("item", "quantity", "buyer", "idempotency"):
-        source = getattr(route, name)
+    for name in ("item", "quantity", "buyer", "idempotency", "order"):
+        source = getattr(route, name, None)
         if isinstance(source, Source):
             yield name, source
 
@@ -64,6 +71,6 @@ def all_sources(settings: Settings) -> Iterator[tuple[Path, Source]]:
     """Every place from which a value may come, with its path."""
     if settings.identity.buyer:
         yield ("identity", "buyer"), settings.identity.buyer
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         for name, source in sources(route):
             yield (*path, name), source

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from seckill_sidecar.settings.findings import Finding, quoted
-from seckill_sidecar.settings.rules.rule import routes, rule
+from seckill_sidecar.settings.rules.rule import request_kinds, routes, rule, sources
 from seckill_sidecar.settings.schema import Settings
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
@@ -22,7 +22,7 @@ def names_in(template: str) -> list[str]:
 
 @rule()
 def templates_are_paths(settings: Settings) -> Iterator[Finding]:
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         fault = _template_fault(route.path)
         if fault:
             yield Finding((*path, "path"), f"{quoted(route.path)} {fault}")
@@ -48,12 +48,12 @@ def _template_fault(template: str) -> str | None:
 
 @rule()
 def path_sources_are_in_the_template(settings: Settings) -> Iterator[Finding]:
-    for path, route in routes(settings):
+    for path, route in request_kinds(settings):
         if _template_fault(route.path):
             continue
         known = names_in(route.path)
-        for name in ("item", "quantity", "buyer", "idempotency"):
-            wanted = getattr(getattr(route, name), "path", None)
+        for name, source in sources(route):
+            wanted = source.path
             if wanted is not None and wanted not in known:
                 what = f"{quoted(wanted)} is no {{name}} in {quoted(route.path)}; it has {', '.join(known) or 'none'}"
                 yield Finding((*path, name, "path"), what)
