@@ -1,0 +1,13 @@
+"""``python contrib/faults``: play every fault and prove that nothing was lost, sold twice or said falsely."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a folder, imported as a package
+
+from faults.main import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

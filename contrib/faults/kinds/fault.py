@@ -1,0 +1,74 @@
+"""What every fault is: something that is done, undone, and can be shown to have happened."""
+
+from __future__ import annotations
+
+import random
+import threading
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from faults.plan import Plan
+from faults.stage import Stage
+
+
+class Fault(ABC):
+    """One fault in one run."""
+
+    name: ClassVar[str]
+    lasts: ClassVar[tuple[float, float]] = (1.0, 2.0)
+    """Seconds between injecting and healing: from, to."""
+    hold: ClassVar[float] = 900.0
+    """How long an unpaid hold lives in its runs; a short one gives units back."""
+    forgets: ClassVar[bool] = False
+    """Whether it makes the ledger forget what was sold: then the item has to refuse from there on."""
+
+    def __init__(self, stage: Stage, plan: Plan, chance: random.Random) -> None:
+        self.stage = stage
+        self.plan = plan
+        self.chance = chance
+
+    @abstractmethod
+    def inject(self) -> None:
+        """Do it."""
+
+    @abstractmethod
+    def heal(self) -> None:
+        """Undo it; the stack is whole when this returns."""
+
+    @abstractmethod
+    def happened(self) -> int:
+        """How often it did happen, asked after the healing; 0 makes the run worthless."""
+
+
+class Repeating(Fault):
+    """A fault that is done again and again until it is healed."""
+
+    every: ClassVar[float] = 0.2
+
+    def inject(self) -> None:
+        self.times = 0
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._repeat, name=self.name, daemon=True)
+        self._thread.start()
+
+    def heal(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        if self._error is not None:
+            raise self._error
+
+    def happened(self) -> int:
+        return self.times
+
+    @abstractmethod
+    def again(self) -> int:
+        """Do it once more; how many times that was."""
+
+    def _repeat(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.times += self.again()
+                self._stop.wait(self.every)
+        except BaseException as error:  # noqa: BLE001 - told by heal, in the thread that asks
+            self._error = error

@@ -1,0 +1,188 @@
+"""Faults of the site's own processes: killed at fault points, ended, reloaded, all at once; and a payment too late."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import closing
+from typing import ClassVar
+
+from stack import eventually
+
+from faults.kinds.fault import Fault, Repeating
+from faults.stage import EXCHANGE, ORDERS_QUEUE, Program
+from seckill_sidecar.clock import Deadline, SystemClock
+from seckill_sidecar.errors import StoreError
+from seckill_sidecar.model import Settlement, State
+
+
+class AtPoint(Fault):
+    """A process is killed at a fault point: gunicorn starts another worker; relay and writer start when it heals."""
+
+    point: ClassVar[str]
+    lasts = (2.0, 3.0)
+
+    def victims(self) -> list[Program]:
+        return [self.stage.sidecar]
+
+    def inject(self) -> None:
+        self.before = self._hits()
+        for program in self.victims():
+            program.rearm(f"{self.point}:kill@{self.chance.randrange(1, 12)}")
+
+    def heal(self) -> None:
+        for program in self.victims():
+            program.rearm("")
+
+    def happened(self) -> int:
+        return self._hits() - self.before
+
+    def _hits(self) -> int:
+        return sum(program.hits() for program in self.victims())
+
+
+class WriterAtPoint(AtPoint):
+    """Both writers: what the first leaves unacknowledged, the second takes up, and dies as well."""
+
+    def victims(self) -> list[Program]:
+        return list(self.stage.writers)
+
+
+class RelayAtPoint(AtPoint):
+    """The relay has work only after the queue was unbound for a while."""
+
+    lasts = (1.0, 1.5)
+
+    def victims(self) -> list[Program]:
+        return [self.stage.relay]
+
+    def inject(self) -> None:
+        with self.stage.channel() as channel:
+            channel.queue_unbind(ORDERS_QUEUE, EXCHANGE, ORDERS_QUEUE)
+        super().inject()
+
+    def heal(self) -> None:
+        with self.stage.channel() as channel:
+            channel.queue_bind(ORDERS_QUEUE, EXCHANGE, ORDERS_QUEUE)
+        eventually(self.happened, within=15, what=f"the relay comes by {self.point}")
+        super().heal()
+
+
+class ExpirerAtPoint(AtPoint):
+    """The relay's other half: it expires holds."""
+
+    hold = 1.0
+
+    def victims(self) -> list[Program]:
+        return [self.stage.relay]
+
+
+def _kinds(base: type[AtPoint], who: str, points: tuple[str, ...]) -> list[type[Fault]]:
+    return [
+        type(point, (base,), {"name": f"{who}-killed-{point.replace('_', '-')}", "point": point}) for point in points
+    ]
+
+
+class Terminated(Fault):
+    """SIGTERM under load, as a stop by systemd; started again."""
+
+    name = "sidecar-terminated"
+    lasts = (0.5, 1.0)
+
+    def inject(self) -> None:
+        self.stage.sidecar.stop()
+        self.stopped = not self.stage.sidecar.running
+
+    def heal(self) -> None:
+        self.stage.sidecar.start()
+
+    def happened(self) -> int:
+        return int(self.stopped)
+
+
+class Reloaded(Repeating):
+    """SIGHUP under load: gunicorn exchanges its workers."""
+
+    name = "sidecar-reloaded"
+    lasts = (2.0, 4.0)
+    every = 1.5
+
+    def again(self) -> int:
+        os.kill(self.stage.sidecar.pid, signal.SIGHUP)
+        return 1
+
+
+class AllKilled(Fault):
+    """Everything at once, stores and programs; started again in any order."""
+
+    name = "all-killed"
+    lasts = (0.5, 1.0)
+
+    def inject(self) -> None:
+        self.everything = [*self.stage.stores, *self.stage.programs]
+        for server in self.everything:
+            server.kill()
+        self.killed = sum(not server.running for server in self.everything)
+
+    def heal(self) -> None:
+        self.chance.shuffle(self.everything)
+        # The sidecar is ready when it serves, whatever of the stores is there.
+        for server in self.everything:
+            server.start()
+
+    def happened(self) -> int:
+        return self.killed
+
+
+class PaidTooLate(Repeating):
+    """Payments that race against expiry: one wins, and the other is told."""
+
+    name = "pay-against-expiry"
+    hold = 1.0
+    lasts = (3.0, 4.0)
+    every = 0.02
+
+    def inject(self) -> None:
+        self.paid: set[str] = set()
+        self.asked: set[str] = set()
+        self.ledger = self.stage.ledger()
+        super().inject()
+
+    def heal(self) -> None:
+        super().heal()
+        self.ledger.close()
+
+    def again(self) -> int:
+        deadline = Deadline.after(2.0, SystemClock())
+        now = time.time() * 1000
+        held = [order for order in self.ledger.orders(self.plan.sku) if order.state is State.HELD]
+        due = [order.id for order in held if order.due_at_ms - now < 30 and order.id not in self.asked]
+        for order_id in due:
+            self.asked.add(order_id)
+            try:
+                if self.ledger.settle(order_id, State.PAID, "paid", deadline).outcome is Settlement.SETTLED:
+                    self.paid.add(order_id)
+            except StoreError:
+                self.asked.discard(order_id)
+        return len(due)
+
+    def happened(self) -> int:
+        """Both must have won sometimes, and every payment that won must stand."""
+        with closing(self.stage.ledger()) as ledger:
+            states = {order.id: order.state for order in ledger.orders(self.plan.sku)}
+        wrong = [order for order in self.paid if states.get(order) is not State.PAID]
+        assert not wrong, f"paid, and not so in the ledger: {wrong}"
+        return min(len(self.paid), len(self.asked - self.paid)) or len(self.paid)
+
+
+KINDS: list[type[Fault]] = [
+    Terminated,
+    Reloaded,
+    *_kinds(AtPoint, "worker", ("before_reserve", "after_reserve", "before_publish", "after_publish")),
+    *_kinds(WriterAtPoint, "writer", ("before_commit", "after_commit", "before_ack", "after_ack")),
+    *_kinds(RelayAtPoint, "relay", ("before_publish", "after_publish")),
+    *_kinds(ExpirerAtPoint, "relay", ("before_settle", "after_settle")),
+    PaidTooLate,
+    AllKilled,
+]

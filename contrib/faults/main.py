@@ -1,0 +1,71 @@
+"""Plays the matrix and prints its table; exits 1 if anything was lost, sold twice, said falsely, or left unknown."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from faults.kinds import KINDS
+from faults.run import Result, play
+from faults.stage import opened_stage
+
+_ROW = "{:<32} {:>6} {:>8} {:>9} {:>9} {:>10}  {}"
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Play what ``SEEDS``, ``SEED`` (the first) and ``ONLY`` (names or parts of names, by comma) ask for."""
+    names = chosen(environ.get("ONLY", ""))
+    first, seeds = int(environ.get("SEED") or 1), int(environ.get("SEEDS") or 3)
+    record = Path(environ.get("RECORD") or tempfile.mkdtemp(prefix="faults-"))
+    record.mkdir(parents=True, exist_ok=True)
+    if not names:
+        print(f"ONLY names no fault; there are: {' '.join(KINDS)}", file=sys.stderr)
+        return 2
+    print(_ROW.format("fault", "seeds", "happened", "accepted", "unknown", "drained", "verdict"), flush=True)
+    unsound: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="faults-stage-") as folder, opened_stage(Path(folder)) as stage:
+        for name in names:
+            results = [play(stage, KINDS[name], seed, record) for seed in range(first, first + seeds)]
+            print(row(results), flush=True)
+            unsound += [result for result in results if not result.sound]
+    for result in unsound:
+        print(explain(result, record), file=sys.stderr)
+    print(f"histories: {record}", file=sys.stderr)
+    return 1 if unsound else 0
+
+
+def chosen(only: str) -> list[str]:
+    """Names of the faults that contain one of these words; all without any."""
+    words = [word.strip() for word in only.split(",") if word.strip()]
+    return [name for name in KINDS if not words or name in words or any(word in name for word in words)]
+
+
+def row(results: Sequence[Result]) -> str:
+    """One fault's line of the table, over its seeds."""
+    found = sum(len(result.findings) for result in results)
+    silent = [str(result.seed) for result in results if not result.happened]
+    verdict = "sound" if not found else f"{found} FINDINGS"
+    if silent:
+        verdict += f", DID NOT HAPPEN with seed {' '.join(silent)}"
+    unknown = f"{sum(result.resolved for result in results)}/{sum(result.unknown for result in results)}"
+    drained = max(result.drained_s for result in results)
+    return _ROW.format(
+        results[0].fault,
+        len(results),
+        sum(result.happened for result in results),
+        sum(result.accepted for result in results),
+        unknown,
+        f"{drained:.1f} s",
+        verdict,
+    )
+
+
+def explain(result: Result, record: Path) -> str:
+    """What is wrong with one run, and how to play it again."""
+    lines = [f"{result.fault}, seed {result.seed} (SEED={result.seed} SEEDS=1 ONLY={result.fault}):"]
+    lines += [f"  {finding}" for finding in result.findings[:20]]
+    lines += [] if result.happened else ["  the fault did not happen"]
+    return "\n".join([*lines, f"  {record / f'{result.fault}-{result.seed}.jsonl'}"])
