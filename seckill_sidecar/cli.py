@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
+from seckill_sidecar.gate.identify import is_buyer
 from seckill_sidecar.ops import audit, items
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
@@ -166,6 +167,8 @@ def _token(arguments: argparse.Namespace) -> int:
     keyring = Site(_settings(arguments)).keyring
     if not keyring:
         raise UsageError("the configuration has no keys to sign with")
+    if not is_buyer(arguments.buyer):
+        raise UsageError("--buyer has to be 1 to 255 characters, none of them a control character")
     try:
         seconds = parse_duration(arguments.ttl)
     except ValueError as error:
