@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -113,22 +113,30 @@ def items_to_load(arguments: argparse.Namespace, configured: Sequence[ItemSettin
 
 
 def _changed(base: Item, arguments: argparse.Namespace, total: int) -> Item:
-    try:
-        item = Item(
-            sku=base.sku,
-            total=total,
-            opens_at_ms=parse_moment(arguments.opens_at) if arguments.opens_at else base.opens_at_ms,
-            closes_at_ms=parse_moment(arguments.closes_at) if arguments.closes_at else base.closes_at_ms,
-            per_buyer=arguments.per_buyer if arguments.per_buyer is not None else base.per_buyer,
-            hold_ms=int(parse_duration(arguments.hold) * 1000) if arguments.hold else base.hold_ms,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    item = Item(
+        sku=base.sku,
+        total=total,
+        opens_at_ms=_given("--opens-at", arguments.opens_at, parse_moment, base.opens_at_ms),
+        closes_at_ms=_given("--closes-at", arguments.closes_at, parse_moment, base.closes_at_ms),
+        per_buyer=arguments.per_buyer if arguments.per_buyer is not None else base.per_buyer,
+        hold_ms=_given("--hold", arguments.hold, lambda text: int(parse_duration(text) * 1000), base.hold_ms),
+    )
     if not 1 <= item.per_buyer <= 9999:
         raise UsageError("--per-buyer has to be a whole number from 1 to 9999")
+    if item.hold_ms < 1:
+        raise UsageError("--hold has to be longer than nothing, for example 15m")
     if item.closes_at_ms and item.closes_at_ms <= item.opens_at_ms:
         raise UsageError("--closes-at has to be later than --opens-at")
     return item
+
+
+def _given(option: str, text: str | None, parse: Callable[[str], int], otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} {error}") from error
 
 
 def _item(settings: ItemSettings) -> Item:
