@@ -30,7 +30,11 @@ check: $(VENV)/dev.stamp ## what a commit must pass: lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	MYPYPATH=contrib $(BIN)/mypy -p stack -p shop -p demo
+	MYPYPATH=contrib $(BIN)/mypy -p stack -p shop -p demo -p faults
+
+.PHONY: faults
+faults: $(VENV)/dev.stamp servers ## break every part under load and check what became of each order; SEEDS=3 ONLY=name change it
+	@$(BIN)/python contrib/faults
 
 .PHONY: lock
 lock: $(VENV)/lock.stamp ## write contrib/requirements.txt anew, with the newest versions that setup.cfg allows

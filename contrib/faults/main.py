@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stack import MariaDB, RabbitMQ
+
 from faults.kinds import KINDS
-from faults.run import Result, play
-from faults.stage import opened_stage
+from faults.kinds.fault import Fault
+from faults.run import Result, failed, play
+from faults.stage import Stage, opened_stage
 
 _ROW = "{:<32} {:>6} {:>8} {:>9} {:>9} {:>10}  {}"
 
@@ -26,15 +30,28 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         return 2
     print(_ROW.format("fault", "seeds", "happened", "accepted", "unknown", "drained", "verdict"), flush=True)
     unsound: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="faults-stage-") as folder, opened_stage(Path(folder)) as stage:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-stage-") as folder,
+        MariaDB() as mariadb,
+        RabbitMQ() as rabbit,
+        opened_stage(Path(folder), mariadb, rabbit) as stage,
+    ):
         for name in names:
-            results = [play(stage, KINDS[name], seed, record) for seed in range(first, first + seeds)]
+            results = [_played(stage, KINDS[name], seed, record) for seed in range(first, first + seeds)]
             print(row(results), flush=True)
             unsound += [result for result in results if not result.sound]
     for result in unsound:
         print(explain(result, record), file=sys.stderr)
     print(f"histories: {record}", file=sys.stderr)
     return 1 if unsound else 0
+
+
+def _played(stage: Stage, kind: type[Fault], seed: int, record: Path) -> Result:
+    try:
+        return play(stage, kind, seed, record)
+    except Exception as error:  # noqa: BLE001 - the other faults are to be played all the same
+        traceback.print_exc()
+        return failed(kind, seed, error)
 
 
 def chosen(only: str) -> list[str]:

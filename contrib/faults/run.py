@@ -37,6 +37,11 @@ class Result:
         return self.happened > 0 and not self.findings
 
 
+def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
+    """The result of a run that could not be played to its end."""
+    return Result(kind.name, seed, 0, 0, 0, 0, 0.0, [Finding("broken run", f"{type(error).__name__}: {error}")])
+
+
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
     """Play one run on a stage; its history goes to ``folder``."""
     plan, chance = plan_run(f"{kind.name}-{seed}-{now_ms() % 1_000_000}", seed, kind.hold)

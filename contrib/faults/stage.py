@@ -22,10 +22,9 @@ from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
 from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.faults import VARIABLE
 from seckill_sidecar.model import Item
-from seckill_sidecar.settings.schema import Settings, Stores
+from seckill_sidecar.settings.schema import Settings, Stores, Timeouts
 
-ORDERS_QUEUE = "seckill.orders"
-EXCHANGE = "seckill"
+EXCHANGE, ORDERS_QUEUE, PARKED_QUEUE = "faults", "faults.orders", "faults.parked"
 _MARK = b"fault point "
 
 
@@ -63,15 +62,11 @@ class Writer(Program, programs.Writer):
 class Stage:
     """Everything that runs. Use ``opened_stage``."""
 
-    def __init__(self, folder: Path, started: ExitStack) -> None:
-        self.redis = started.enter_context(
-            Redis(
-                appendonly="yes", appendfsync="always", maxmemory_policy="noeviction", auto_aof_rewrite_percentage="0"
-            )
-        )
-        self.mariadb = started.enter_context(MariaDB())
-        self.rabbit = started.enter_context(RabbitMQ())
-        database = self.mariadb.create_database("shop")
+    def __init__(self, folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, started: ExitStack) -> None:
+        redis = Redis(appendonly="yes", appendfsync="always", maxmemory_policy="noeviction")
+        self.redis = started.enter_context(redis)
+        self.mariadb, self.rabbit = mariadb, rabbit
+        database = self.mariadb.create_database(EXCHANGE)
         self.redis_tap = started.enter_context(Tap(self.redis.address))
         self.database_tap = started.enter_context(Tap(self.mariadb.address))
         self.shelf = Shelf(self.redis.url, database)
@@ -112,11 +107,12 @@ class Stage:
         """Put the run's item on sale."""
         item = Item(plan.sku, plan.total, per_buyer=plan.per_buyer, hold_ms=int(plan.hold * 1000))
         with closing(self.ledger()) as ledger:
-            ledger.load(item, Deadline.after(5.0, SystemClock()))
+            ledger.load(item, Deadline.after(15.0, SystemClock()))
 
     def ledger(self) -> RedisLedger:
         """The ledger as the program itself reaches it; past the tap."""
-        return connect_ledger(Settings(stores=Stores(redis=self.redis.url)), SystemClock())
+        patient = Timeouts(ledger=5.0, connect=5.0)  # the disk may be busy with other things
+        return connect_ledger(Settings(stores=Stores(redis=self.redis.url), timeouts=patient), SystemClock())
 
     def client(self) -> Any:
         """A plain client of Redis."""
@@ -131,10 +127,10 @@ class Stage:
 
 
 @contextmanager
-def opened_stage(folder: Path) -> Iterator[Stage]:
-    """Start everything, with configuration and logs of the programs in ``folder``; end all of it."""
+def opened_stage(folder: Path, mariadb: MariaDB, rabbit: RabbitMQ) -> Iterator[Stage]:
+    """Start all that is not running yet, with configuration and logs of the programs in ``folder``; end it."""
     with ExitStack() as started:
-        yield Stage(folder, started)
+        yield Stage(folder, mariadb, rabbit, started)
 
 
 def _through(tap: Tap, url: str) -> str:
@@ -148,6 +144,7 @@ def _config(stores: dict[str, str], listen: str) -> str:
         "serve": {"listen": listen, "workers": 2},
         "keys": [{"id": "faults", "secret": "${SECKILL_SECRET}"}],
         "identity": {"buyer": {"header": "X-Buyer", "trust": "client"}},
+        "broker": {"exchange": EXCHANGE, "queue": ORDERS_QUEUE, "parked": PARKED_QUEUE},
         "routes": [
             {
                 "name": "buy",

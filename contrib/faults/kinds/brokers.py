@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pika
@@ -38,7 +39,7 @@ class QueueFull(Unbound):
         for writer in self.stage.writers:
             writer.pause()
         policy = '{"max-length": 1, "overflow": "reject-publish"}'
-        self.stage.rabbit.ctl("set_policy", "full", "^seckill[.]orders$", policy, "--apply-to", "queues")
+        self.stage.rabbit.ctl("set_policy", "full", f"^{re.escape(ORDERS_QUEUE)}$", policy, "--apply-to", "queues")
 
     def heal(self) -> None:
         self.left = self.stage.shelf.progress(self.plan.sku)[0]
