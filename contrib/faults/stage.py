@@ -111,7 +111,9 @@ class Stage:
 
     def ledger(self) -> RedisLedger:
         """The ledger as the program itself reaches it; past the tap."""
-        patient = Timeouts(ledger=5.0, connect=5.0)  # the disk may be busy with other things
+        patient = Timeouts().model_copy(
+            update={"ledger": 5.0, "connect": 5.0}
+        )  # the disk may be busy with other things
         return connect_ledger(Settings(stores=Stores(redis=self.redis.url), timeouts=patient), SystemClock())
 
     def client(self) -> Any:
