@@ -154,7 +154,7 @@ class Pipeline:
                 raise _LedgerDown from error
             raise Refusal(
                 Verdict.UNAVAILABLE,
-                "the shop can't take orders at this moment; nothing was bought",
+                "the shop can't take orders at this moment; this try bought nothing",
                 retry_after=getattr(error, "retry_after", 1) or 1,
                 reason=str(error),
             ) from error
@@ -172,7 +172,7 @@ class Pipeline:
         if visit.purchase is not None:
             return unknown_outcome(visit.purchase.order_id)
         return Refusal(
-            Verdict.UNAVAILABLE, "something went wrong; nothing was bought", retry_after=1, reason=repr(error)
+            Verdict.UNAVAILABLE, "something went wrong; this try bought nothing", retry_after=1, reason=repr(error)
         )
 
     def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:

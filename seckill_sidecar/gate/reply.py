@@ -189,7 +189,7 @@ _REFUSALS: dict[Verdict, Callable[[Limits, Decision], Refusal]] = {
     Verdict.CONFLICT: lambda _, d: Refusal(d.verdict, "use a new key for a new purchase"),
     Verdict.UNAVAILABLE: lambda _, d: Refusal(
         d.verdict,
-        "the shop can't take orders for this item at this moment; nothing was bought",
+        "the shop can't take orders for this item at this moment; this try bought nothing",
         retry_after=2,
         reason=d.reason,
     ),
