@@ -106,13 +106,18 @@ class SqlOrdersDb:
 
         No snapshot of one moment.
         """
-        seq = 0
         while SKU.fullmatch(item):
-            page = [Row(*row) for row in self._find("orders_page", item=item, epoch=epoch, seq=seq, most=PAGE)]
-            yield from (row.order for row in page)
-            if len(page) < PAGE:
+            yield from self._orders_of_epoch(item, epoch)
+            ((next_epoch,),) = self._find("next_epoch", item=item, epoch=epoch)
+            if next_epoch is None:
                 return
-            epoch, seq = page[-1].epoch, page[-1].seq
+            epoch = int(next_epoch)
+
+    def _orders_of_epoch(self, item: str, epoch: int) -> Iterator[Order]:
+        seq = 0
+        while page := [Row(*row) for row in self._find("orders_page", item=item, epoch=epoch, seq=seq, most=PAGE)]:
+            yield from (row.order for row in page)
+            seq = page[-1].seq
 
     def orders_named(self, order_ids: Sequence[str]) -> list[Order]:
         """Those orders that have these ids."""

@@ -76,12 +76,17 @@ GROUP BY epoch
 ORDER BY epoch;
 
 -- name: orders_page
--- The next orders of an item, by its unique key.
+-- The next orders of an item and epoch, by their unique key. Of one epoch, since no optimizer finds its way into the
+-- middle of the key by (epoch, seq) > (:epoch, :seq): each page would read all that came before it.
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
 FROM seckill_orders
-WHERE item = :item AND epoch >= :epoch AND (epoch > :epoch OR seq > :seq)
-ORDER BY epoch, seq
+WHERE item = :item AND epoch = :epoch AND seq > :seq
+ORDER BY seq
 LIMIT :most;
+
+-- name: next_epoch
+-- The epoch after this one that has orders, or NULL.
+SELECT MIN(epoch) FROM seckill_orders WHERE item = :item AND epoch > :epoch;
 
 -- name: high_water
 -- What the database has seen of an item: its last epoch, and the highest number in that epoch's chain of events.
