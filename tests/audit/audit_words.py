@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +23,10 @@ CLOCK = SystemClock()
 _new_id = order_ids(CLOCK)
 
 YAML = """
-stores: {{redis: "{redis}", broker: none, database: "{database}"}}
-timeouts: {{ledger: 5s, request: 10s}}
+stores: {{redis: "{redis}", broker: "{broker}", database: "{database}"}}
+timeouts: {{ledger: 5s, request: 10s, broker: 5s, connect: 5s}}
+broker: {{exchange: {name}, queue: {name}, parked: {name}.parked}}
+relay: {{after: 0s}}
 writer: {{linger: 10ms}}
 keys: [{{id: "1", secret: 0123456789abcdef0123456789abcdef}}]
 identity: {{buyer: {{header: X-User-Id, trust: proxy}}}}
@@ -38,8 +41,9 @@ def within(seconds: float = 10.0) -> Deadline:
 class Shop:
     """A sale on real stores, whose writer works when it is told to."""
 
-    def __init__(self, redis_url: str, database_url: str) -> None:
-        self.yaml = YAML.format(redis=redis_url, database=database_url)
+    def __init__(self, redis_url: str, database_url: str, broker_url: str = "none") -> None:
+        self.name = f"audit-{token_hex(4)}"
+        self.yaml = YAML.format(redis=redis_url, database=database_url, broker=broker_url, name=self.name)
         self.site = Site(loads(self.yaml, "shop.yaml", {}))
         self.site.orders.migrate()
         self.redis = Redis.from_url(redis_url)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pika
 import pytest
 from audit_words import Shop
 
@@ -22,3 +24,19 @@ def shop(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Shop]:
     shop.open_sale(total=100)
     yield shop
     shop.close()
+
+
+@pytest.fixture
+def shop_with_broker(redis_url: str, mariadb_url: str, rabbit_url: str) -> Iterator[Shop]:
+    """A shop with a real RabbitMQ between ledger and database."""
+    shop = Shop(redis_url, mariadb_url, rabbit_url)
+    shop.open_sale(total=100)
+    yield shop
+    shop.site.consumer.close()
+    if shop.site.broker is not None:
+        shop.site.broker.close()
+    shop.close()
+    with closing(pika.BlockingConnection(pika.URLParameters(rabbit_url))) as connection:
+        for queue in (shop.name, f"{shop.name}.parked"):
+            connection.channel().queue_delete(queue)
+            connection.channel().exchange_delete(queue)

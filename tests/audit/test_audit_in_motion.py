@@ -141,3 +141,27 @@ def test_sums_that_do_not_fit_are_read_again_unless_there_is_no_patience(shop: S
     shop.redis.hincrby(shop.key("item"), "held", 1)
     assert not Auditor(shop.site.ledger, shop.site.orders, CountsItsNaps(), patience).audit().balanced
     assert bool(naps) == bool(patience)
+
+
+def test_orders_in_the_broker_are_no_false_alarm_while_the_writer_writes(shop_with_broker: Shop) -> None:
+    shop = shop_with_broker
+    shop.open_sale(total=2_000)
+    relay, writer = shop.site.relay(), shop.site.writer()
+    with going_on(go_shopping(shop, 1), relay.step, writer.step):
+        reports = [shop.audit(patience=PATIENT) for _ in range(AUDITS)]
+    relay.close()
+    assert [report for report in reports if not report.balanced] == []
+    assert reports[-1].total("accepted") > reports[0].total("accepted")
+
+
+def test_orders_that_nobody_takes_from_the_broker_are_missing_until_somebody_does(shop_with_broker: Shop) -> None:
+    shop = shop_with_broker
+    relay = shop.site.relay()
+    bought = {shop.buy(buyer).id for buyer in ("ann", "bob", "cid")}
+    assert relay.step() == 3
+    relay.close()
+    assert ids(shop.expect_wrong(missing=3), "missing") == bought
+    writer = shop.site.writer()
+    while writer.step():
+        pass
+    shop.expect_balanced(accepted=3, in_database=3)
