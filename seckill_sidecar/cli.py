@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, items
+from seckill_sidecar.ops import audit, items, orders
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
     items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    orders.add_arguments(
+        add("order", _order, "show, pay or cancel an order; exit 3 unknown, 4 refused, 5 paid too late")
+    )
     audit.add_arguments(
         add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
     )
@@ -154,6 +157,13 @@ def _item(arguments: argparse.Namespace) -> int:
     site = Site(settings)
     print(items.Items(site.ledger, site.orders, site.clock).run(arguments, settings.items))
     return 0
+
+
+def _order(arguments: argparse.Namespace) -> int:
+    site = Site(_settings(arguments))
+    text, code = orders.Orders(site.ledger, site.look_up, site.clock).run(arguments)
+    print(text, file=sys.stderr if code and not arguments.json else sys.stdout)
+    return code
 
 
 def _audit(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """gunicorn's settings for the sidecar: ``gunicorn -c python:seckill_sidecar.gunicorn_conf``.
 
-Address and number of workers come from the YAML that ``SECKILL_CONFIG`` names (default
+Addresses and number of workers come from the YAML that ``SECKILL_CONFIG`` names (default
 ``/etc/seckill/seckill.yaml``).
 """
 
@@ -10,6 +10,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import os  # noqa: E402
+from typing import Any  # noqa: E402
 
 from seckill_sidecar.settings import load  # noqa: E402
 
@@ -20,6 +21,8 @@ wsgi_app = "seckill_sidecar.wiring:sidecar()"
 worker_class = "seckill_sidecar.plugs.worker.SidecarWorker"
 
 bind = [_settings.serve.listen]
+if _settings.operator.token is not None:
+    bind.append(_settings.operator.listen)
 workers = _settings.serve.workers
 # gunicorn trusts every peer on a UNIX socket, so the file's mode is what protects it: 660, for nginx's group.
 umask = 0o117
@@ -53,3 +56,9 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log.level
+
+
+def on_starting(server: Any) -> None:
+    """Once, in gunicorn's master."""
+    if _settings.operator.token is None:
+        server.log.info("operator.token is not set, so the operator's API is off")

@@ -29,8 +29,10 @@ from seckill_sidecar.gate.pipeline import Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.route import Routes
+from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.observers import log
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
+from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb
 from seckill_sidecar.settings import Settings, load
@@ -113,14 +115,10 @@ class Site:
             reserver=Reserver(
                 self.ledger, self.breaker("ledger"), self.clock, known_items=[item.sku for item in settings.items]
             ),
-            hand_off=HandOff(
-                self.ledger,
-                self.broker,
-                self.breaker("broker"),
-                settings.fallbacks.on_broker_down,
-                log.log_left_undone,
-            ),
+            hand_off=self._hand_off,
             reply=Reply(settings.serve.prefix, self.keyring, settings.limits, self.clock),
+            watcher=Watcher(settings.settles, settings.limits.body),
+            promptly=Promptly(self.settler, self.clock),
             policies=Policies(
                 request_seconds=settings.timeouts.request,
                 on_ledger_down=settings.fallbacks.on_ledger_down,
@@ -131,13 +129,38 @@ class Site:
         )
 
     @cached_property
+    def _hand_off(self) -> HandOff:
+        policy = self.settings.fallbacks.on_broker_down
+        return HandOff(self.ledger, self.broker, self.breaker("broker"), policy, log.log_left_undone)
+
+    @cached_property
+    def settler(self) -> Settler:
+        """Settles orders for watched routes and for the operator."""
+        deliver = self._hand_off.deliver_settled
+        return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, [log.log_settling])
+
+    @cached_property
     def _identifier(self) -> Identifier:
         settings = self.settings
         return Identifier(settings.identity, self.keyring, settings.limits.body, self.clock, order_ids(self.clock))
 
+    @cached_property
+    def look_up(self) -> LookUp:
+        """Finds orders in the ledger, else in the database."""
+        return LookUp(self.ledger, self.breaker("ledger"), self.looked_up_orders, self.breaker("database"), self.clock)
+
+    def doors(self, public: Application) -> Application:
+        """What gunicorn serves: this application, and the operator's API at its own address if that is on."""
+        operator = self.settings.operator
+        if operator.token is None:
+            return public
+        guard = Guard(operator.token.get_secret_value(), self.keyring, self.clock)
+        orders = Orders(guard, self.settler, self.look_up, self.settings.timeouts.request)
+        return Doors(public, operator_application(orders), operator.listen)
+
     def _order_resource(self) -> OrderResource:
         return OrderResource(
-            LookUp(self.ledger, self.breaker("ledger"), self.looked_up_orders, self.breaker("database"), self.clock),
+            self.look_up,
             self._identifier,
             self.settings.identity.buyer,
             self.keyring,
@@ -211,9 +234,8 @@ def sidecar() -> Any:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     site = Site(settings)
     site.refuse_unfit_ledger()
-    return site.middleware(
-        ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
-    )
+    storefront = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
+    return site.doors(site.middleware(storefront))
 
 
 def set_up_logging(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreError
-from seckill_sidecar.model import Decision, Order, State, Verdict
+from seckill_sidecar.model import Decision, Event, Order, Settled, State, Verdict
 from seckill_sidecar.ports import Breaker, Broker, Ledger
 from seckill_sidecar.wire.answers import Refusal
 
@@ -54,6 +54,18 @@ class HandOff:
                 self.release(order, "broker down", deadline)
             return
         self._clear(order, decision.outbox_id, deadline)
+
+    def deliver_settled(self, settled: Settled, deadline: Deadline) -> None:
+        """The same for the event of a settled order, whatever the policy: it is never taken back."""
+        if settled.order is None or self._broker is None or not settled.body:
+            return
+        try:
+            with self._breaker.calling():
+                self._broker.publish(Event.decode(settled.body).message_id, settled.body, deadline)
+        except StoreError as error:
+            self._report("event left in the outbox, the relay will deliver it", error)
+            return
+        self._clear(settled.order, settled.outbox_id, deadline)
 
     def release(self, order: Order, reason: str, deadline: Deadline) -> None:
         """Cancel the order and say so by a ``Refusal``; if even that is unknown, the refusal names the order."""

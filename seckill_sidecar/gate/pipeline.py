@@ -2,7 +2,8 @@
 
     route ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
 
-What is no purchase leaves at the first stage. What is refused leaves by a ``Refusal``, from whichever stage
+What is no purchase leaves at the first stage; if it is a payment or a cancellation, its answer is watched
+(``settle.py``). What is refused leaves by a ``Refusal``, from whichever stage
 found the reason, and becomes an answer at the end. Past the point of no return the order exists, and every
 answer says so or names it.
 """
@@ -22,6 +23,7 @@ from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver, is_down
 from seckill_sidecar.gate.route import Match, Routes
+from seckill_sidecar.gate.settle import Promptly, Watched, Watcher
 from seckill_sidecar.model import Decision, Order, Purchase, Verdict
 from seckill_sidecar.wire.answers import Answer, Refusal
 from seckill_sidecar.wire.fields import Malformed
@@ -31,6 +33,9 @@ from seckill_sidecar.wire.request import Request
 @dataclass(frozen=True, slots=True)
 class PassOn:
     """The storefront answers this request, untouched by us."""
+
+    watched: Watched | None = None
+    """What its answer settles, if it is yes: ``Pipeline.storefront_said`` wants to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Pipeline:
         reserver: Reserver,
         hand_off: HandOff,
         reply: Reply,
+        watcher: Watcher,
+        promptly: Promptly,
         policies: Policies,
         clock: Clock,
         observers: Sequence[Observer] = (),
@@ -93,6 +100,8 @@ class Pipeline:
         self._reserver = reserver
         self._hand_off = hand_off
         self._reply = reply
+        self._watcher = watcher
+        self._promptly = promptly
         self._policies = policies
         self._clock = clock
         self._observers = tuple(observers)
@@ -103,7 +112,8 @@ class Pipeline:
         try:
             match = visit.match = self._routes.match(request)
             if match is None:
-                return PASS_ON
+                watched = self._watcher.watched(request)
+                return PASS_ON if watched is None else PassOn(watched)
             purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
             with self._local.room():
                 decision = visit.decision = self._reserve(purchase, visit.deadline)
@@ -120,6 +130,11 @@ class Pipeline:
             return self._refused(request, visit, self._baffled(visit, error))
         finally:
             self._tell(visit)
+
+    def storefront_said(self, watched: Watched, status: str) -> None:
+        """Settle what this answer of the storefront settles, if it is yes. Takes a second at most; never raises."""
+        if watched.means_yes(status):
+            self._promptly.settle(watched.wish)
 
     def storefront_failed(self, request: Request, forward: Forward, error: SeckillError) -> Answer:
         """The storefront could not serve an accepted purchase: keep the order or give it back, and say so.

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from seckill_sidecar.errors import StoreError
 from seckill_sidecar.gate.pipeline import Decided
-from seckill_sidecar.model import Verdict
+from seckill_sidecar.gate.settle import Told
+from seckill_sidecar.model import Settlement, State, Verdict
 from seckill_sidecar.settings.schema import Log
 
 _gate = logging.getLogger("seckill_sidecar.gate")
@@ -38,6 +39,31 @@ def _facts(fact: Decided) -> dict[str, Any]:
         if value := getattr(fact, name):
             facts[name] = value
     return facts
+
+
+_SETTLEMENTS = {
+    Settlement.SETTLED: (logging.INFO, "settled"),
+    Settlement.ALREADY: (logging.DEBUG, "it stood so already"),
+    Settlement.REFUSED: (logging.WARNING, "refused: it stands otherwise, and that stays"),
+    Settlement.UNKNOWN_ORDER: (logging.WARNING, "there is no such order"),
+    Settlement.LATE: (
+        logging.WARNING,
+        "paid too late, its units are on sale again: it becomes a parked case; give back the money, or a unit",
+    ),
+}
+
+
+def log_settling(fact: Told) -> None:
+    """One line for each try to settle an order; one that failed, or came too late, says so loudly."""
+    wish = fact.wish
+    extra = {"order_id": wish.order_id, "wanted": wish.state.value, "reason": wish.reason}
+    if fact.outcome is None:
+        _gate.error("not settled: %s", fact.error, extra=extra)
+        return
+    level, what = _SETTLEMENTS[fact.outcome]
+    if fact.outcome is Settlement.REFUSED and wish.state is State.PAID:
+        what += "; if money was paid for it, give it back"
+    _gate.log(level, what, extra=extra | {"state": fact.state.value if fact.state is not None else "none"})
 
 
 def log_breaker(store: str, before: str, after: str) -> None:

@@ -1,7 +1,7 @@
 """The gate around any WSGI application: the wrapped site itself, or the reverse proxy to one.
 
 request > own address?  > orders application
-        > gate.decide   > pass on  > application, untouched
+        > gate.decide   > pass on  > application, untouched; its answer too, though its status may be watched
                         > forward  > application, with our signed headers > its answer, or our own if it failed
                         > answer   > client
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreDown
 from seckill_sidecar.gate.pipeline import Forward, PassOn, Pipeline
+from seckill_sidecar.gate.settle import Watched
 from seckill_sidecar.ports import Breaker
 from seckill_sidecar.wire.answers import Answer
 from seckill_sidecar.wire.request import Request
@@ -50,10 +51,17 @@ class Middleware:
         request = Request(environ)
         outcome = self._gate.decide(request)
         if isinstance(outcome, PassOn):
-            return self._application(environ, start_response)
+            return self._pass_on(environ, outcome, start_response)
         if isinstance(outcome, Forward):
             return self._forward(request, outcome, start_response)
         return _send(outcome, request, start_response)
+
+    def _pass_on(self, environ: Environ, outcome: PassOn, start_response: StartResponse) -> Iterable[bytes]:
+        watched = outcome.watched
+        if watched is None:
+            return self._application(environ, start_response)
+        answer = _Watched(start_response, watched, self._gate.storefront_said)
+        return answer.of(self._application(environ, answer.start_response))
 
     def _forward(self, request: Request, forward: Forward, start_response: StartResponse) -> Iterable[bytes]:
         for name, value in forward.headers:
@@ -66,6 +74,71 @@ class Middleware:
             _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
             return _send(self._gate.storefront_failed(request, forward, error), request, start_response)
         return reception.pass_on(start_response)
+
+
+class _Watched:
+    """An answer that passes through as it comes, and whose status is told once it is final.
+
+    By WSGI it is so with the first byte of the body, or at its end; an application that breaks off before may yet
+    answer otherwise. A client that hangs up changes nothing of what the application has said.
+    """
+
+    def __init__(self, start_response: StartResponse, watched: Watched, tell: Callable[[Watched, str], None]) -> None:
+        self._start_response = start_response
+        self._watched = watched
+        self._tell = tell
+        self._status = ""
+        self._body: Iterable[bytes] = ()
+
+    def start_response(self, status: str, *args: Any) -> Callable[[bytes], object]:
+        self._status = status
+        write = self._start_response(status, *args)
+
+        def tell_and_write(piece: bytes) -> object:
+            self._final()
+            return write(piece)
+
+        return tell_and_write
+
+    def of(self, body: Iterable[bytes]) -> _Watched:
+        """The answer with this body."""
+        self._body = body
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = iter(self._body)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except BaseException:
+                self._break_off()
+                raise
+            if piece is None or piece:
+                self._final()
+            if piece is None:
+                return
+            yield piece
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._final()
+
+    def _final(self) -> None:
+        if self._status:
+            status, self._status = self._status, ""
+            self._tell(self._watched, status)
+
+    def _break_off(self) -> None:
+        if self._status:
+            status, self._status = self._status, ""
+            _log.error(
+                "an answer %s broke off before its first byte, so order %s was not settled as %s; see to it by hand",
+                status, self._watched.wish.order_id, self._watched.wish.state.value,
+            )  # fmt: skip
 
 
 class _Reception:

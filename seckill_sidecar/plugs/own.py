@@ -12,6 +12,7 @@ from seckill_sidecar.gate.reply import order_members
 from seckill_sidecar.model import Order
 from seckill_sidecar.settings.schema import BuyerSource
 from seckill_sidecar.wire.answers import Refusal
+from seckill_sidecar.wire.problem import write_problem
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import InvalidToken, Keyring
 
@@ -77,14 +78,5 @@ def own_application(prefix: str, orders: OrderResource) -> falcon.App[falcon.Req
     """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457)."""
     application = falcon.App()
     application.add_route(f"{prefix}orders/{{order_id}}", orders)
-    application.set_error_serializer(_problem)
+    application.set_error_serializer(write_problem)
     return application
-
-
-def _problem(_: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
-    status = falcon.http_status_to_code(error.status)
-    problem = {"type": "about:blank", "title": error.title, "status": status}
-    if error.description:
-        problem["detail"] = error.description
-    resp.content_type = "application/problem+json"
-    resp.data = resp.options.media_handlers["application/json"].serialize(problem, "application/json")

@@ -1,4 +1,4 @@
-"""What we sign: buyers' tokens, orders' tokens, and the requests that go on to the storefront.
+"""What we sign: buyers' tokens, orders' tokens, and requests: those that go on to the storefront, and an operator's.
 
 A token reads ``v1.<key id>.<expiry>.<payload>.<signature>``: expiry in Unix seconds, payload and signature in
 base64url without padding. The signature is HMAC-SHA256 over the purpose, a newline, and all before the last
@@ -22,6 +22,8 @@ from seckill_sidecar.model import Order
 BUYER = "buyer"
 ORDER = "order"
 _LONGEST = 2048
+FRESH_SECONDS = 60
+"""How far the time in a signed request may be from ours."""
 _EXPIRY = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -100,6 +102,36 @@ class Keyring:
             ("X-Seckill-Key", key.id),
             ("X-Seckill-Signature", key.mac(signed).hex()),
         ]
+
+    def request_headers(self, method: str, path: str, body: bytes, now: float) -> list[tuple[str, str]]:
+        """The headers that sign a request to the operator's API; see ``verify_request``."""
+        key, time = self._keys[0], str(int(now))
+        return [
+            ("X-Seckill-Time", time),
+            ("X-Seckill-Key", key.id),
+            ("X-Seckill-Signature", key.mac(_request_text(method, path, time, body)).hex()),
+        ]
+
+    def verify_request(
+        self, method: str, path: str, body: bytes, key_id: str, time: str, signature: str, now: float
+    ) -> None:
+        """Raise ``InvalidToken`` unless one of our keys signed this request within the last minute.
+
+        The signature is hex HMAC-SHA256 over ``v1``, method, path (as sent, without query), time (Unix seconds) and
+        the hex SHA-256 of the body, a line each. Within the minute it may be sent again: settling twice is harmless.
+        """
+        key = self._by_id.get(key_id)
+        if key is None:
+            raise InvalidToken(f"signed with key {key_id[:16]!r}, which is not among keys")
+        expected = key.mac(_request_text(method, path, time, body)).hex()
+        if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
+            raise InvalidToken("the signature does not match")
+        if not _EXPIRY.fullmatch(time) or abs(int(time) - now) > FRESH_SECONDS:
+            raise InvalidToken(f"it was not signed within the last {FRESH_SECONDS} s; compare the clocks")
+
+
+def _request_text(method: str, path: str, time: str, body: bytes) -> str:
+    return f"v1\n{method}\n{path}\n{time}\n{hashlib.sha256(body).hexdigest()}"
 
 
 def _encode(data: bytes) -> str:
