@@ -37,6 +37,9 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         opened_stage(Path(folder), mariadb, rabbit) as stage,
     ):
         for name in names:
+            if reason := KINDS[name].impossible():
+                print(f"{name:<32} not played: {reason}", flush=True)
+                continue
             results = [_played(stage, KINDS[name], seed, record) for seed in range(first, first + seeds)]
             print(row(results), flush=True)
             unsound += [result for result in results if not result.sound]

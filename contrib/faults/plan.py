@@ -31,8 +31,8 @@ class Plan:
 def plan_run(sku: str, seed: int, hold: float) -> tuple[Plan, random.Random]:
     """The plan of a run, and the chance that its fault is to use for choices of its own."""
     chance = random.Random(f"{sku} {seed}")
-    # Some sales end before the fault heals, some never do.
-    total = chance.choice([60, 150, 250, 1000])
+    # All sell for longer than until the fault comes; some are sold out before it heals, some never.
+    total = chance.choice([200, 350, 1500])
     plan = Plan(sku, seed, total, per_buyer=3, hold=hold, fault_at=chance.uniform(0.4, 1.4))
     return plan, random.Random(chance.random())
 

@@ -55,29 +55,37 @@ def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
 class _Run:
     def __init__(self, stage: Stage, plan: Plan, fault: Fault, history: History) -> None:
         self.stage, self.plan, self.fault, self.history = stage, plan, fault, history
+        self.forgot = False
 
     def play(self) -> Result:
-        began_ms, healed = self._sell()
+        injected_ms, healed = self._sell()
+        self.forgot = self.fault.forgets and self._some_are_missing()
         unresolved = 0
-        if not self.fault.forgets:
+        if not self.forgot:
             unresolved = resolve(self.stage.sidecar.address, self.plan, self.history, self._left(healed))
         drained = self._drain(healed)
         happened = self.fault.happened()
-        findings = check(self._case(began_ms))
+        findings = check(self._case(injected_ms))
+        self.history.note("over", happened=happened, drained_s=drained, findings=[str(one) for one in findings])
         told = self.history.told
         unknown = len({one.attempt.key for one in told if one.meaning in (UNKNOWN, BROKEN) and not one.polled})
-        result = Result(
+        return Result(
             fault=self.fault.name,
             seed=self.plan.seed,
             happened=happened,
-            accepted=len({one.order for one in told if one.meaning in (ORDER, GONE)}),
+            accepted=len(self._told_orders()),
             unknown=unknown,
-            resolved=unknown - unresolved,
+            resolved=0 if self.forgot else unknown - unresolved,
             drained_s=drained,
             findings=findings,
         )
-        self.history.note("over", happened=happened, drained_s=drained, findings=[str(one) for one in findings])
-        return result
+
+    def _told_orders(self) -> set[str]:
+        return {one.order for one in self.history.told if one.meaning in (ORDER, GONE)}
+
+    def _some_are_missing(self) -> bool:
+        """Whether the ledger really has forgotten: what was cut off its end need not have been an order."""
+        return not self._told_orders() <= {row.order for row in self.stage.shelf.read(self.plan.sku).ledger}
 
     def _sell(self) -> tuple[int, float]:
         """When the fault had been injected (wall clock), and when it was healed (monotonic)."""
@@ -111,9 +119,9 @@ class _Run:
         return time.monotonic() - healed
 
     def _drained(self) -> bool:
-        if self.fault.forgets:
-            written = {row.order for row in self.stage.shelf.read(self.plan.sku).database} | self.stage.shelf.parked()
-            return all(one.order in written for one in self.history.told if one.meaning in (ORDER, GONE))
+        if self.forgot:
+            books = self.stage.shelf.read(self.plan.sku)
+            return self._told_orders() <= {row.order for row in books.database} | books.parked
         outbox, orders, written_or_parked = self.stage.shelf.progress(self.plan.sku)
         if outbox or orders > written_or_parked:
             return False
@@ -128,6 +136,6 @@ class _Run:
             total=self.plan.total,
             per_buyer=self.plan.per_buyer,
             gives_back=self.plan.hold < 60,
-            forgot=self.fault.forgets,
-            forgot_at_ms=forgot_at_ms if self.fault.forgets else 0,
+            forgot=self.forgot,
+            forgot_at_ms=forgot_at_ms if self.forgot else 0,
         )

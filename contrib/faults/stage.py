@@ -110,10 +110,8 @@ class Stage:
             ledger.load(item, Deadline.after(15.0, SystemClock()))
 
     def ledger(self) -> RedisLedger:
-        """The ledger as the program itself reaches it; past the tap."""
-        patient = Timeouts().model_copy(
-            update={"ledger": 5.0, "connect": 5.0}
-        )  # the disk may be busy with other things
+        """The ledger as the program itself reaches it, past the tap, with patience for a busy disk."""
+        patient = Timeouts().model_copy(update={"ledger": 5.0, "connect": 5.0})
         return connect_ledger(Settings(stores=Stores(redis=self.redis.url), timeouts=patient), SystemClock())
 
     def client(self) -> Any:

@@ -27,6 +27,11 @@ class Fault(ABC):
         self.plan = plan
         self.chance = chance
 
+    @classmethod
+    def impossible(cls) -> str:
+        """Why it can't be played on this machine; empty if it can."""
+        return ""
+
     @abstractmethod
     def inject(self) -> None:
         """Do it."""
