@@ -192,6 +192,19 @@ def test_a_deleted_queue_is_declared_again_and_consumed(
     assert ids_of(receive(consumer, 1)) == ["last"]
 
 
+def test_what_it_had_taken_in_of_a_deleted_queue_is_handed_out_all_the_same(
+    broker: RabbitBroker, queues: Queues, consumer: RabbitConsumer
+) -> None:
+    ids = fill(broker, 5)
+    first = receive(consumer, 1)
+    eventually(lambda: queues.depth() == 0)
+    queues.delete_queue()
+    rest = receive(consumer, 4)
+    assert ids_of(first) + ids_of(rest) == ids
+    consumer.ack(rest)  # nobody is left to be answered
+    expect_nothing(consumer)
+
+
 def test_the_first_receive_raises_if_there_is_nothing_to_connect_to(
     queues: Queues, open_consumer: OpenConsumer
 ) -> None:

@@ -122,6 +122,10 @@ class ConsumeSession(Session):
 
     def _cancelled(self, _frame: Any) -> None:
         """The queue was deleted, or its node went away."""
+        log.error(
+            "queue %s was deleted or its node is gone: what it held is lost to RabbitMQ; run: seckill-sidecar audit",
+            self._settings.queue,
+        )
         self.end(ConsumerCancelled(f"queue {self._settings.queue} is gone"))
         self.leave()
 

@@ -20,14 +20,21 @@ Answer = Callable[[Verb, list[int], bool], None]
 """How a session takes answers: ``(verb, tags, whole)``; ``whole`` if no earlier tag is left open. From any thread."""
 
 
+_MOST_ORPHANS = 50_000
+
+
 class Inbox:
     """Holds what the current session has delivered; knows what of it is not settled yet.
 
         arrived ──► waiting ──take──► with the writer ──settle──► gone
-                       └───────────────────┴──lose────────────────▲
+                       └──lose──► orphans ──take (nothing else is waiting)──► with the writer
 
     Tags go on counting from one session to the next, so none ever means two deliveries: what belongs to a lost session
     is recognised by not being here. The broker's prefetch bounds it.
+
+    A lost session's deliveries come again, unless their queue was deleted: then this process is the last that has
+    them. So they are kept until they arrive again, and handed out when there is nothing else to do. Writing a message
+    twice does no harm; losing it does.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,6 +44,8 @@ class Inbox:
         self._failure: Failure | None = None
         self._waiting: deque[Delivery] = deque()
         self._unsettled: dict[int, None] = {}  # tags, ascending, as an ordered set
+        self._orphans: dict[str, Delivery] = {}  # by message id
+        self._orphan_tags: set[int] = set()  # of those that the writer has in hand
         self._last_tag = 0
         self._first_at = 0.0
         self._wanted = 1
@@ -46,6 +55,8 @@ class Inbox:
     def await_session(self, first_within: float, else_within: float) -> None:
         """Return when there is a session; raise ``StoreDown`` if there is none in time, or its first attempt fails."""
         with self._changed:
+            if self._orphans and self._answer is None:
+                return
             first = self._failure is None
             self._changed.wait_for(
                 lambda: self._answer is not None or (first and self._failure is not None),
@@ -59,6 +70,8 @@ class Inbox:
         with self._changed:
             if self._await_waiting(1, linger):
                 self._await_waiting(most, self._first_at + linger - self._clock.monotonic())
+            if not self._waiting and self._orphans:
+                return self._take_orphans(most)
             if self._failure is not None:
                 raise self._failure.error()
             taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
@@ -69,6 +82,7 @@ class Inbox:
         """Answer to these; raises ``StoreDown`` if some belong to a lost session, after answering to the others."""
         tags = {delivery.tag for delivery in deliveries}
         with self._changed:
+            tags -= self._orphan_tags  # nobody is left to be answered
             ours = sorted(tag for tag in tags if tag in self._unsettled)
             whole = bool(ours) and ours == list(takewhile(lambda tag: tag <= ours[-1], self._unsettled))
             for tag in ours:
@@ -83,6 +97,11 @@ class Inbox:
         """Whether it is the current session's, and not settled."""
         with self._changed:
             return delivery.tag in self._unsettled
+
+    def _take_orphans(self, most: int) -> list[Delivery]:
+        taken = [self._orphans.pop(name) for name in list(self._orphans)[:most]]
+        self._orphan_tags = {delivery.tag for delivery in taken}
+        return taken
 
     def _await_waiting(self, count: int, within: float) -> bool:
         self._wanted = count
@@ -102,6 +121,7 @@ class Inbox:
     def arrived(self, delivery: Delivery) -> None:
         """Take in one delivery. Wakes the writer for the number that it waits for, not for each."""
         with self._changed:
+            self._orphans.pop(delivery.message_id, None)
             self._last_tag = delivery.tag
             self._unsettled[delivery.tag] = None
             self._waiting.append(delivery)
@@ -111,10 +131,13 @@ class Inbox:
                 self._changed.notify_all()
 
     def lose(self, failure: Failure) -> None:
-        """The session is over: all that is not settled will be delivered again, by another."""
+        """The session is over: all that is not settled will be delivered again, by another, if its queue lives on."""
         with self._changed:
             self._answer = None
             self._failure = failure
+            for delivery in self._waiting:
+                if delivery.message_id and len(self._orphans) < _MOST_ORPHANS:
+                    self._orphans[delivery.message_id] = delivery
             self._waiting.clear()
             self._unsettled.clear()
             self._changed.notify_all()
