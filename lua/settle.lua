@@ -71,6 +71,7 @@ if not (epoch and chain) or epoch < tonumber(ARGV[6]) or (epoch == tonumber(ARGV
 end
 if not known then
   if state ~= 'sealed' then
+    redis.call('ZREM', KEYS[4], order_id) -- what has no order can't be due
     return {'unknown_order'}
   end
   redis.call('ZADD', KEYS[6], now_ms, order_id)

@@ -16,7 +16,7 @@ from itertools import count
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError
+from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import Event, OutboxEntry, Settlement, State
 from seckill_sidecar.ports import Breaker, Broker, Delivery, Ledger
 from seckill_sidecar.settings.schema import RelaySettings
@@ -94,11 +94,19 @@ class Expirer:
     def _expire(self, item: str) -> int:
         expired = 0
         for order_id in self._ledger.due(item, self._settings.batch, self._round()):
-            faults.hit("before_settle")
-            settled = self._ledger.settle(order_id, State.EXPIRED, "not paid in time", self._round())
-            faults.hit("after_settle")
-            expired += settled.outcome is Settlement.SETTLED
+            expired += self._expire_one(item, order_id)
         return expired
+
+    def _expire_one(self, item: str, order_id: str) -> bool:
+        """One damaged order must not keep the others' units off sale."""
+        faults.hit("before_settle")
+        try:
+            settled = self._ledger.settle(order_id, State.EXPIRED, "not paid in time", self._round())
+        except (LedgerUntrusted, UsageError) as error:
+            _log.error("hold %s of %s can't expire: %s", order_id[:200], item, error)
+            return False
+        faults.hit("after_settle")
+        return settled.outcome is Settlement.SETTLED
 
     def _round(self) -> Deadline:
         return Deadline.after(_ROUND_SECONDS, self._clock)
@@ -177,7 +185,8 @@ class OutboxConsumer:
 def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Event) -> None:
     """Call ``step`` until ``stop``: at once again after work, after ``every`` seconds without any.
 
-    After a failure it waits longer and longer, 30 seconds at most.
+    After a failure it waits longer and longer, 30 seconds at most. An error that nobody foresaw stops the whole
+    process, so that it is started again: half a relay would look alive.
     """
     pause = every
     while not stop.is_set():
@@ -188,4 +197,7 @@ def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Eve
         except StoreError as error:
             pause = min(max(every, 2 * pause), 30.0)
             _log.warning("%s: %s; next try in %.1f s", name, error, pause)
+        except Exception:
+            stop.set()
+            raise
         stop.wait(pause)
