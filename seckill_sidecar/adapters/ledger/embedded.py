@@ -32,10 +32,15 @@ def start_embedded(folder: Path) -> str:
     server = folder / "valkey.sock"
     if len(str(server)) > _LONGEST_SOCKET:
         raise UsageError(f"stores.embedded_dir {folder} is too long for a UNIX socket; choose one under 80 characters")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder not in _users:
-        _users[folder] = (folder / "users").open("ab")
-        fcntl.flock(_users[folder], fcntl.LOCK_SH)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder not in _users:
+            _users[folder] = (folder / "users").open("ab")
+    except OSError as error:
+        raise UsageError(
+            f"stores.embedded_dir can't be used ({error}); choose a folder that this user may write"
+        ) from error
+    fcntl.flock(_users[folder], fcntl.LOCK_SH)
     with (folder / "starting").open("ab") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         if not _answers(server):
