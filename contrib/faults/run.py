@@ -48,6 +48,7 @@ def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
     fault = kind(stage, plan, chance)
     with recorded(folder / f"{kind.name}-{seed}.jsonl") as history:
         stage.settle()
+        fault.prepare()
         stage.open_sale(plan)
         return _Run(stage, plan, fault, history).play()
 

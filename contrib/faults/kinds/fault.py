@@ -32,6 +32,9 @@ class Fault(ABC):
         """Why it can't be played on this machine; empty if it can."""
         return ""
 
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Before the sale opens."""
+
     @abstractmethod
     def inject(self) -> None:
         """Do it."""

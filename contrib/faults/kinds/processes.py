@@ -21,38 +21,49 @@ class AtPoint(Fault):
     """A process is killed at a fault point: gunicorn starts another worker; relay and writer start when it heals."""
 
     point: ClassVar[str]
-    lasts = (2.0, 3.0)
+    lasts = (1.0, 2.0)
+    times = (15, 50)
+    """The times at which the point is deadly: from, to. Each of two workers comes by some 35 times a second."""
 
     def victims(self) -> list[Program]:
         return [self.stage.sidecar]
 
-    def inject(self) -> None:
-        self.before = self._hits()
+    def prepare(self) -> None:
+        self.before = self.happened_so_far()
         for program in self.victims():
-            program.rearm(f"{self.point}:kill@{self.chance.randrange(1, 12)}")
+            program.rearm(f"{self.point}:kill@{self.chance.randint(*self.times)}")
+
+    def inject(self) -> None:
+        """It comes by itself."""
+        self.await_it()
+
+    def await_it(self) -> None:
+        eventually(self.happened, within=15, what=f"a process comes by {self.point}")
 
     def heal(self) -> None:
         for program in self.victims():
             program.rearm("")
 
     def happened(self) -> int:
-        return self._hits() - self.before
+        return self.happened_so_far() - self.before
 
-    def _hits(self) -> int:
+    def happened_so_far(self) -> int:
         return sum(program.hits() for program in self.victims())
 
 
 class WriterAtPoint(AtPoint):
     """Both writers: what the first leaves unacknowledged, the second takes up, and dies as well."""
 
+    times = (3, 10)
+
     def victims(self) -> list[Program]:
         return list(self.stage.writers)
 
 
 class RelayAtPoint(AtPoint):
-    """The relay has work only after the queue was unbound for a while."""
+    """The relay has work only when the queue was unbound for a while."""
 
-    lasts = (1.0, 1.5)
+    times = (1, 12)
 
     def victims(self) -> list[Program]:
         return [self.stage.relay]
@@ -60,12 +71,11 @@ class RelayAtPoint(AtPoint):
     def inject(self) -> None:
         with self.stage.channel() as channel:
             channel.queue_unbind(ORDERS_QUEUE, EXCHANGE, ORDERS_QUEUE)
-        super().inject()
 
     def heal(self) -> None:
         with self.stage.channel() as channel:
             channel.queue_bind(ORDERS_QUEUE, EXCHANGE, ORDERS_QUEUE)
-        eventually(self.happened, within=15, what=f"the relay comes by {self.point}")
+        self.await_it()
         super().heal()
 
 
@@ -73,6 +83,7 @@ class ExpirerAtPoint(AtPoint):
     """The relay's other half: it expires holds."""
 
     hold = 1.0
+    times = (5, 30)
 
     def victims(self) -> list[Program]:
         return [self.stage.relay]
