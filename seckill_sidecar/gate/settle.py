@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreError
 from seckill_sidecar.model import ORDER_ID, Settled, Settlement, State
@@ -132,7 +133,10 @@ class Settler:
         while True:
             try:
                 with self._breaker.calling():
-                    return self._ledger.settle(wish.order_id, wish.state, wish.reason, deadline)
+                    faults.hit("before_settle")
+                    settled = self._ledger.settle(wish.order_id, wish.state, wish.reason, deadline)
+                    faults.hit("after_settle")
+                    return settled
             except OutcomeUnknown:
                 # settle.lua answers "already" the second time; what the first call did is in the outbox.
                 if deadline.remaining() <= _PAUSE:
