@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from demo.line import Line, Reply
 from demo.stacks import NGINX, SHIPPED_UPSTREAM
 from demo_server import Scripted, answering, reply
-from stack import Nginx
+from stack import Nginx, free_port
 
 SIDECAR, SHOP = b"sidecar", b"shop"
 
@@ -96,6 +97,20 @@ def test_a_body_beyond_the_bound_never_reaches_the_sidecar(front: Front) -> None
     before = len(front.sidecar.requests)
     assert front.ask("POST", "/buy/phone", body=b"x" * 70_000).status == 413
     assert len(front.sidecar.requests) == before
+
+
+def test_without_a_sidecar_the_buyer_is_told_that_nothing_is_known(tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream.conf"
+    shipped = (NGINX / "seckill-upstream.conf").read_text()
+    upstream.write_text(shipped.replace(SHIPPED_UPSTREAM, f"127.0.0.1:{free_port()}"))
+    with (
+        Nginx(server=f'include "{NGINX / "seckill.conf"}";', http=f'include "{upstream}";') as nginx,
+        closing(Line(nginx.address, timeout=10)) as line,
+    ):
+        told = line.ask("POST", "/buy/phone", {}, b"")
+    headers = {name.lower(): value for name, value in told.headers}
+    assert (told.status, headers["retry-after"], headers["content-type"]) == (503, "2", "application/problem+json")
+    assert json.loads(told.body)["verdict"] == "unavailable"
 
 
 def test_connections_to_the_sidecar_are_kept(front: Front) -> None:
