@@ -7,7 +7,7 @@ from typing import Literal
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Deadline
-from seckill_sidecar.errors import OutcomeUnknown, StoreError
+from seckill_sidecar.errors import StoreError
 from seckill_sidecar.model import Decision, Event, Order, Settled, State, Verdict
 from seckill_sidecar.ports import Breaker, Broker, Ledger
 from seckill_sidecar.wire.answers import Refusal
@@ -75,7 +75,7 @@ class HandOff:
             faults.hit("after_settle")
         except StoreError as error:
             self._report("could not give the units back; the order stands until its hold expires", error)
-            raise unknown_outcome(order.id) from error
+            raise unknown_outcome(order.id, error) from error
         if settled.order is not None and settled.order.state is State.PAID:
             return  # meanwhile: it stands
         raise Refusal(
@@ -95,14 +95,14 @@ class HandOff:
             self._report("order confirmed, but still in the outbox", error)
 
 
-def unknown_outcome(order_id: str) -> Refusal:
+def unknown_outcome(order_id: str, cause: Exception) -> Refusal:
     """The truthful answer when nobody knows yet whether the order exists: its id, to ask again."""
     return Refusal(
         Verdict.UNAVAILABLE,
         "it is not known yet whether this purchase went through; ask again for the order named here",
         retry_after=1,
         order_id=order_id,
-        reason=OutcomeUnknown.__name__,
+        reason=f"outcome unknown: {cause}",
     )
 
 

@@ -108,17 +108,19 @@ class Pipeline:
 
     def decide(self, request: Request) -> Outcome:
         """What becomes of one request. Never raises for what a client or a store did."""
-        visit = _Visit(Deadline.after(self._policies.request_seconds, self._clock), self._clock.monotonic())
+        visit = _Visit(self._clock.monotonic())
         try:
             match = visit.match = self._routes.match(request)
             if match is None:
                 watched = self._watcher.watched(request)
                 return PASS_ON if watched is None else PassOn(watched)
             purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
+            # From here on: how long a client takes to send its body is not the stores' fault.
+            deadline = Deadline.after(self._policies.request_seconds, self._clock)
             with self._local.room():
-                decision = visit.decision = self._reserve(purchase, visit.deadline)
+                decision = visit.decision = self._reserve(purchase, deadline)
                 # ═══ the point of no return: the order exists ═══
-                self._hand_off.deliver(decision, visit.deadline, purchase.traceparent)
+                self._hand_off.deliver(decision, deadline, purchase.traceparent)
             return self._accepted(request, match, decision)
         except Malformed as error:
             return self._refused(request, visit, Refusal(Verdict.INVALID, error.detail, status=error.status))
@@ -163,7 +165,7 @@ class Pipeline:
         try:
             return self._reserver.decide(purchase, deadline)
         except OutcomeUnknown as error:
-            raise unknown_outcome(purchase.order_id) from error
+            raise unknown_outcome(purchase.order_id, error) from error
         except StoreError as error:
             if self._policies.on_ledger_down == "storefront" and is_down(error):
                 raise _LedgerDown from error
@@ -185,7 +187,7 @@ class Pipeline:
         """The truthful answer to an error that nobody foresaw: perhaps there is an order, ask by its id."""
         _log.exception("unforeseen %s while deciding a purchase", type(error).__name__)
         if visit.purchase is not None:
-            return unknown_outcome(visit.purchase.order_id)
+            return unknown_outcome(visit.purchase.order_id, error)
         return Refusal(
             Verdict.UNAVAILABLE, "something went wrong; this try bought nothing", retry_after=1, reason=repr(error)
         )
@@ -212,7 +214,6 @@ class _LedgerDown(Exception):
 class _Visit:
     """How far one request has come."""
 
-    deadline: Deadline
     began: float
     match: Match | None = None
     purchase: Purchase | None = None
@@ -226,12 +227,13 @@ class _Visit:
         elif self.decision is not None:
             verdict, reason = self.decision.verdict, ""
         order = self.decision.order if self.decision is not None else None
+        named = self.refusal.order_id if self.refusal is not None else None
         return Decided(
             route=self.match.route.name if self.match is not None else "",
             verdict=verdict,
             seconds=now - self.began,
             item=self.purchase.item if self.purchase is not None else "",
-            order_id=order.id if order is not None else "",
+            order_id=named or (order.id if order is not None else ""),
             buyer=self.purchase.buyer if self.purchase is not None else "",
             reason=reason,
         )

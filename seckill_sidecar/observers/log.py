@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from seckill_sidecar.errors import StoreError
+from seckill_sidecar.errors import BreakerOpen, StoreError
 from seckill_sidecar.gate.pipeline import Decided
 from seckill_sidecar.gate.settle import Told
 from seckill_sidecar.model import Settlement, State, Verdict
@@ -73,8 +73,8 @@ def log_breaker(store: str, before: str, after: str) -> None:
 
 
 def log_left_undone(what: str, error: StoreError) -> None:
-    """One line for what a store's failure left to be done later."""
-    _gate.warning("%s: %s", what, error)
+    """One line for what a store's failure left to be done later; while its breaker is open, that has been said."""
+    _gate.log(logging.DEBUG if isinstance(error, BreakerOpen) else logging.WARNING, "%s: %s", what, error)
 
 
 def configure(settings: Log) -> None:

@@ -47,6 +47,8 @@ class OrderResource:
             raise falcon.HTTPNotFound(title="No such order", description=_never(bool(token)))
         resp.media = order_members(order)
 
+    on_head = on_get  # the server leaves the body away
+
     def _bearer(self, token: str, order_id: str) -> str:
         try:
             return self._keyring.bearer_of(token, order_id, self._clock.wall())
