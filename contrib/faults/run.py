@@ -30,6 +30,8 @@ class Result:
     unknown: int
     resolved: int
     drained_s: float
+    forgot: bool = False
+    """Whether the ledger forgot what it had sold: then it refuses, and what is unknown waits for a rebuild."""
     findings: Sequence[Finding] = field(default_factory=list)
 
     @property
@@ -39,7 +41,9 @@ class Result:
 
 def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
     """The result of a run that could not be played to its end."""
-    return Result(kind.name, seed, 0, 0, 0, 0, 0.0, [Finding("broken run", f"{type(error).__name__}: {error}")])
+    return Result(
+        kind.name, seed, 0, 0, 0, 0, 0.0, findings=[Finding("broken run", f"{type(error).__name__}: {error}")]
+    )
 
 
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
@@ -78,6 +82,7 @@ class _Run:
             unknown=unknown,
             resolved=0 if self.forgot else unknown - unresolved,
             drained_s=drained,
+            forgot=self.forgot,
             findings=findings,
         )
 

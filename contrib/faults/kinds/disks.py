@@ -10,8 +10,8 @@ from pathlib import Path
 
 from faults.kinds.fault import Fault
 
-_ROOM_KIB = 64
-"""For some fifty orders."""
+_ROOM_KIB = 24
+"""For a dozen orders."""
 _SAYS = b"No space left on device"
 
 
