@@ -20,6 +20,8 @@ class Sale:
         self.shop = shop
         self.sku = sku
         self.answers: dict[str, Answer] = {}
+        self.repeats: dict[str, Answer] = {}
+        """What those were told who asked again with the same key."""
         self.over = threading.Event()
         self._numbers = count(1)
 
@@ -35,10 +37,11 @@ class Sale:
         eventually(lambda: len(self.accepted) >= before + buyers, within, f"{buyers} more are accepted")
 
     def go_on(self) -> None:
-        """Send buyers until the sale is over."""
+        """Send buyers until the sale is over; each asks twice."""
         while not self.over.is_set():
             buyer = f"{self.sku}-{next(self._numbers)}"
-            self.answers[buyer] = self.shop.buy(self.sku, buyer)
+            self.answers[buyer] = self.shop.buy(self.sku, buyer, key=buyer)
+            self.repeats[buyer] = self.shop.buy(self.sku, buyer, key=buyer)
 
 
 @contextmanager
