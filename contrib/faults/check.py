@@ -102,8 +102,9 @@ def every_key_has_one_order(case: Case) -> Iterator[Finding]:
 
 
 def every_order_has_one_buyer(case: Case) -> Iterator[Finding]:
+    first = _told_orders(case)
     for told in case.told:
-        buyer = _told_orders(case).get(told.order, told).attempt.buyer
+        buyer = first.get(told.order, told).attempt.buyer
         if told.meaning == ORDER and told.attempt.buyer != buyer:
             yield Finding(DUPLICATED, f"{told.order} was told to {buyer} and to {told.attempt.buyer}")
 

@@ -41,9 +41,8 @@ class Result:
 
 def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
     """The result of a run that could not be played to its end."""
-    return Result(
-        kind.name, seed, 0, 0, 0, 0, 0.0, findings=[Finding("broken run", f"{type(error).__name__}: {error}")]
-    )
+    finding = Finding("broken run", f"{type(error).__name__}: {error}")
+    return Result(kind.name, seed, 0, 0, 0, 0, 0.0, findings=[finding])
 
 
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
