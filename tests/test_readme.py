@@ -43,3 +43,9 @@ def test_the_yaml_it_shows_is_sound(tmp_path: Path) -> None:
     text = shown[1].replace("/etc/seckill/key", str(tmp_path / "key"))
     settings = loads(text, "README.md", {"SECKILL_BROKER_PASSWORD": "broker", "SECKILL_DATABASE_PASSWORD": "database"})
     assert settings.routes[0].name == "buy"
+
+
+def test_the_watched_route_it_shows_is_sound() -> None:
+    shown = re.search(r"```yaml\n(settles:.*?)```", README, re.DOTALL)
+    assert shown
+    assert loads(shown[1], "README.md", {}).settles[0].to == "paid"
