@@ -161,7 +161,7 @@ def _item(arguments: argparse.Namespace) -> int:
 
 def _order(arguments: argparse.Namespace) -> int:
     site = Site(_settings(arguments))
-    text, code = orders.Orders(site.ledger, site.look_up, site.clock).run(arguments)
+    text, code = orders.Orders(site.settler_by_hand(), site.look_up).run(arguments)
     print(text, file=sys.stderr if code and not arguments.json else sys.stdout)
     return code
 

@@ -139,6 +139,10 @@ class Site:
         deliver = self._hand_off.deliver_settled
         return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, [log.log_settling])
 
+    def settler_by_hand(self) -> Settler:
+        """The same for a command, which prints what became of it; the relay hands the event off."""
+        return Settler(self.ledger, self.breaker("ledger"), lambda *_: None, self.clock)
+
     @cached_property
     def _identifier(self) -> Identifier:
         settings = self.settings

@@ -11,11 +11,10 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import UsageError
 from seckill_sidecar.gate.look_up import LookUp
+from seckill_sidecar.gate.settle import Settler, Wish
 from seckill_sidecar.model import ORDER_ID, Order, Settled, Settlement, State
-from seckill_sidecar.ports import Ledger
 
 _SECONDS = 10.0
 _STATES = {"pay": State.PAID, "cancel": State.CANCELLED}
@@ -49,10 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Orders:
     """Carries the commands out."""
 
-    def __init__(self, ledger: Ledger, look_up: LookUp, clock: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, settler: Settler, look_up: LookUp) -> None:
+        self._settler = settler
         self._look_up = look_up
-        self._clock = clock
 
     def run(self, arguments: argparse.Namespace) -> tuple[str, int]:
         """Do what the command line says; what to print, and the exit code. Raises ``UsageError``, ``StoreError``."""
@@ -72,8 +70,7 @@ class Orders:
         reason = arguments.reason
         if len(reason) > _LONGEST_REASON or not reason.isprintable():
             raise UsageError(f"--reason has to be {_LONGEST_REASON} printable characters at most")
-        deadline = Deadline.after(_SECONDS, self._clock)
-        settled = self._ledger.settle(arguments.order, _STATES[arguments.action], reason, deadline)
+        settled = self._settler.settle(Wish(arguments.order, _STATES[arguments.action], reason), _SECONDS)
         if settled.outcome is not Settlement.UNKNOWN_ORDER:
             return settled
         found = self._look_up.find(arguments.order, _SECONDS, final=False)

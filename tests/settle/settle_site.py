@@ -57,6 +57,7 @@ SETTINGS: dict[str, Any] = {
         },
     ],
     "limits": {"body": "4KiB"},
+    "timeouts": {"ledger": "2s"},
     "log": {"level": "info", "format": "json"},
 }
 
@@ -91,6 +92,7 @@ class Sidecar(Server):
         super().__init__()
         self.config = self.folder / "seckill.yaml"
         self.public: Door = self.folder / "public.sock" if sockets else self.address
+        # Where the operator's door is, unless the settings say otherwise.
         self.operator: Door = self.folder / "operator.sock" if sockets else (HOST, free_port())
         doors = {
             "serve": {"listen": _written(self.public), "workers": 1},
