@@ -14,8 +14,10 @@ from faults.history import Attempt
 class Plan:
     """One run. Moments are seconds from its start."""
 
-    sku: str
+    name: str
+    """The fault's; with the seed it decides everything."""
     seed: int
+    sku: str
     total: int
     per_buyer: int
     hold: float
@@ -28,18 +30,18 @@ class Plan:
     """Seconds for which buying goes on after the healing."""
 
 
-def plan_run(sku: str, seed: int, hold: float) -> tuple[Plan, random.Random]:
+def plan_run(name: str, seed: int, sku: str, hold: float) -> tuple[Plan, random.Random]:
     """The plan of a run, and the chance that its fault is to use for choices of its own."""
-    chance = random.Random(f"{sku} {seed}")
+    chance = random.Random(f"{name} {seed}")
     # All sell for longer than until the fault comes; some are sold out before it heals, some never.
     total = chance.choice([200, 350, 1500])
-    plan = Plan(sku, seed, total, per_buyer=3, hold=hold, fault_at=chance.uniform(0.4, 1.4))
+    plan = Plan(name, seed, sku, total, per_buyer=3, hold=hold, fault_at=chance.uniform(0.4, 1.4))
     return plan, random.Random(chance.random())
 
 
 def attempts(plan: Plan) -> Iterator[Attempt]:
     """Purchases without end. One in five sends an earlier key of its buyer again, as a double click does."""
-    chance = random.Random(f"crowd {plan.sku} {plan.seed}")
+    chance = random.Random(f"crowd {plan.name} {plan.seed}")
     sent: dict[str, list[Attempt]] = {}
     no = 0
     while True:

@@ -47,7 +47,7 @@ def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
 
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
     """Play one run on a stage; its history goes to ``folder``."""
-    plan, chance = plan_run(f"{kind.name}-{seed}-{now_ms() % 1_000_000}", seed, kind.hold)
+    plan, chance = plan_run(kind.name, seed, f"{kind.name}-{seed}-{now_ms() % 1_000_000}", kind.hold)
     fault = kind(stage, plan, chance)
     with recorded(folder / f"{kind.name}-{seed}.jsonl") as history:
         stage.settle()
