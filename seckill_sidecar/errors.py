@@ -121,9 +121,17 @@ class Unwritable(StoreError):
     trips = False
 
 
-class OverTotal(Unwritable):
+class Violation(Unwritable):
+    """Rows that can't all be true of one sale: the ledger has sold what it did not have, or is not the one it was."""
+
+
+class OverTotal(Violation):
     """Held and paid units would exceed the item's total. Perhaps the event that frees units is still on its way;
     an order that stays so was sold twice over."""
+
+
+class NumberTaken(Violation):
+    """Another order has this order's number in its item and epoch: two ledgers have sold the same units."""
 
 
 class SchemaMismatch(StoreDown):

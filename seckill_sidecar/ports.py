@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from seckill_sidecar.clock import Deadline
@@ -145,6 +146,20 @@ class Written:
     """Events that were known already."""
 
 
+class ParkedState(StrEnum):
+    """Where a parked message stands. The first two wait for an operator."""
+
+    PARKED = "parked"
+    LATE_PAYMENT = "late_payment"
+    """Paid after its order had expired or was cancelled; the order itself stays as it is."""
+    RETRIED = "retried"
+    REFUNDED = "refunded"
+
+    @property
+    def waits(self) -> bool:
+        return self in (ParkedState.PARKED, ParkedState.LATE_PAYMENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """A message that the writer could not write, with its reason."""
@@ -153,6 +168,12 @@ class Parked:
     reason: str
     body: bytes
     at_ms: int
+    order_id: str | None = None
+    """The order that it is about; None if it can't be read. The database finds it in the body."""
+    state: ParkedState = ParkedState.PARKED
+    resolved_at_ms: int | None = None
+    id: int = field(default=0, compare=False)
+    """Its number in the database, which gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +199,7 @@ class OrdersDb(Protocol):
         """Write a batch in one transaction; raises ``Unwritable`` if a row is at fault, and then changes nothing."""
 
     def park(self, parked: Parked) -> None:
-        """Keep a message that can't be written, with its reason."""
+        """Keep a message that can't be written, with its reason; as ``refunded`` if its order was refunded already."""
 
     def order(self, order_id: str) -> Order | None:
         """The order as the database has it, or None."""
@@ -202,7 +223,31 @@ class OrdersDb(Protocol):
         """The last epoch of which the database has orders and its highest event number; zeros if it has none."""
 
     def parked(self) -> Iterator[Parked]:
-        """All parked messages, oldest first."""
+        """All parked messages in any state, oldest first."""
+
+    def parked_message(self, number: int) -> Parked | None:
+        """The parked message of this ``id``, or None."""
+
+    def resolve_parked(self, number: int, at_ms: int) -> None:
+        """Mark a message that waits as ``retried``: it was written, or dealt with by hand."""
+
+    def explain_parked(self, number: int, reason: str) -> None:
+        """Keep why a parked message could not be written the last time."""
+
+    def refund(self, parked: Parked, state: State, at_ms: int) -> bool:
+        """Undo a parked message's order; False if that was done before, and then nothing is changed.
+
+        In one transaction: the integrator's ``on_cancelled``, once an order; all of the order's messages that wait
+        become ``refunded``; a row that is still held enters ``state``, where the ledger has the order. From then on
+        events of this order change nothing; those that come are kept as ``refunded``. But if only late payments waited,
+        the order is left as it is.
+        """
+
+    def events(self, item: str, epoch: int) -> Iterator[Event]:
+        """All events of an epoch that are here, written or parked, in the order of their chain, streamed."""
+
+    def last_event(self, item: str, epoch: int) -> int:
+        """The highest number in an epoch's chain that any event here has, 0 if there is none."""
 
     def close(self) -> None:
         """Give the connections back."""

@@ -55,6 +55,19 @@ def expired(event: Event) -> Event:
     return settled(event, EventKind.EXPIRED)
 
 
+def chained(events: Iterable[Event]) -> list[Event]:
+    """The same events, linked as the ledger's scripts link them."""
+    links: list[Event] = []
+    for number, event in enumerate(events, 1):
+        links.append(replace(event, chain=number, prev=links[-1].digest if links else "0" * 40))
+    return links
+
+
+def late_payment(event: Event) -> Event:
+    """What the ledger says of a payment that came after this event had ended its order."""
+    return replace(event, kind=EventKind.LATE_PAYMENT, no=event.no + 1, at_ms=event.at_ms + 5, reason="card")
+
+
 def orders_of(events: Iterable[Event]) -> list[Order]:
     """The orders of some events, as the database lists them."""
     return sorted((event.order for event in events), key=lambda order: (order.epoch, order.seq))

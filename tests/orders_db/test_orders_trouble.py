@@ -238,7 +238,7 @@ def test_a_missing_privilege_is_no_orders_fault(mariadb: Tables, mariadb_server:
     mariadb.sql("CREATE TABLE shop (n int)")
     open_db(mariadb.url)
     mariadb_server.sql("CREATE USER IF NOT EXISTS poor IDENTIFIED BY 'x'")
-    for table in ("seckill_orders", "seckill_items"):
+    for table in ("seckill_orders", "seckill_items", "seckill_parked"):
         mariadb.sql(f"GRANT SELECT, INSERT, UPDATE ON {table} TO poor")
     db = connect_orders_db(
         mariadb.url.replace("root@", "poor:x@"),

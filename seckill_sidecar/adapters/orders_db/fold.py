@@ -12,19 +12,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from seckill_sidecar.errors import Unwritable
-from seckill_sidecar.model import Event, Order, State
+from seckill_sidecar.model import Event, EventKind, Order, State
 
 BUYER_CHARACTERS = 255
 REASON_BYTES = 65_535
+REFUNDED = "refunded"
+"""The reason that an order has which an operator refunded."""
 
 _NUMBER = attrgetter("no")
 
 
 class Row(NamedTuple):
-    """One row of ``seckill_orders``, columns in the order of the queries."""
+    """One row of ``seckill_orders``, columns in the order of the queries.
+
+    The last six say what its two events, ``accepted`` and the one that settled it, can't be told of otherwise; None
+    until that event has come.
+    """
 
     order_id: str
     item: str
@@ -38,15 +44,34 @@ class Row(NamedTuple):
     due_at_ms: int
     reason: str
     updated_at_ms: int
+    accepted_chain: int | None = None
+    accepted_prev: str | None = None
+    accepted_total: int | None = None
+    settled_chain: int | None = None
+    settled_prev: str | None = None
+    settled_total: int | None = None
 
     @classmethod
     def after(cls, event: Event) -> Row:
-        """The row as an event leaves it."""
-        order, state = event.order, event.kind.state.value
+        """The row of an order of which this is the only event known."""
+        order, state, links = event.order, event.kind.state.value, (event.chain, event.prev, event.total)
+        if event.kind is not EventKind.ACCEPTED:
+            links = (None, None, None, *links)  # type: ignore[assignment]
         return cls(
             order.id, order.item, order.epoch, order.seq, order.buyer, order.quantity, state, event.no,
-            order.accepted_at_ms, order.due_at_ms, event.reason, event.at_ms,
+            order.accepted_at_ms, order.due_at_ms, event.reason, event.at_ms, *links,
         )  # fmt: skip
+
+    def joined(self, other: Row) -> Row:
+        """What this and another row of the same order know together; ``self`` if the other knows nothing more."""
+        later, earlier = (other, self) if other.event_no > self.event_no else (self, other)
+        if later.accepted_chain is None and earlier.accepted_chain is not None:
+            return later._replace(
+                accepted_chain=earlier.accepted_chain,
+                accepted_prev=earlier.accepted_prev,
+                accepted_total=earlier.accepted_total,
+            )
+        return later
 
     @property
     def order(self) -> Order:
@@ -63,8 +88,9 @@ class Row(NamedTuple):
         )
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        return self._asdict()
+    def is_plain(self) -> bool:
+        """Whether it is just what reserve.lua's event says."""
+        return (self.state, self.event_no, self.reason, self.updated_at_ms) == ("held", 1, "", self.accepted_at_ms)
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -95,12 +121,14 @@ class Changes:
 
     inserts: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
+    completions: list[Row] = field(default_factory=list)
+    """Rows whose ``accepted`` event came after the one that settled them."""
     items: defaultdict[tuple[str, int], Units] = field(default_factory=lambda: defaultdict(Units))
     """By item and epoch."""
     entered: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
     """By state: the orders that entered it, as they stood then. Every new order entered ``held`` first."""
     changed: int = 0
-    """Events that changed a row."""
+    """Events that were not known before."""
 
 
 def fold(events: Sequence[Event], known: Mapping[str, Row]) -> Changes:
@@ -108,6 +136,17 @@ def fold(events: Sequence[Event], known: Mapping[str, Row]) -> Changes:
     changes = Changes()
     for order_id, steps in sorted(_by_order(events).items()):
         _fold_order(changes, known.get(order_id), steps)
+    return changes
+
+
+def released(row: Row, state: State, at_ms: int) -> Changes:
+    """What it changes if a held row enters a final state, though the event of that step was refused."""
+    changes = Changes()
+    after = row._replace(state=state.value, event_no=row.event_no + 1, reason=REFUNDED, updated_at_ms=at_ms)
+    changes.updates.append(after)
+    units = changes.items[row.item, row.epoch]
+    units.count(row, -1)
+    units.count(after, +1)
     return changes
 
 
@@ -125,24 +164,35 @@ def _fold_order(changes: Changes, known: Row | None, steps: list[Event]) -> None
     for event in sorted(steps, key=_NUMBER) if len(steps) > 1 else steps:
         units.total = max(units.total, event.total)
         units.events = max(units.events, event.chain)
-        after = Row.after(event)
-        if row is not None:
-            _refuse_contradiction(row, after)
-        if row is None or after.event_no > row.event_no:
-            _enter(changes, row, after)
-            row = after
+        row = _fold_event(changes, row, Row.after(event))
     if row is None or row is known:
         return
-    units.count(row, +1)
     if known is None:
         changes.inserts.append(row)
-    else:
-        units.count(known, -1)
+        units.count(row, +1)
+        return
+    if row.event_no > known.event_no:
         changes.updates.append(row)
+        units.count(row, +1)
+        units.count(known, -1)
+    if row.accepted_chain != known.accepted_chain:
+        changes.completions.append(row)
+
+
+def _fold_event(changes: Changes, row: Row | None, event: Row) -> Row:
+    if row is None:
+        _enter(changes, None, event)
+        changes.changed += 1
+        return event
+    _refuse_contradiction(row, event)
+    if event.event_no > row.event_no:
+        _enter(changes, row, event)
+    joined = row.joined(event)
+    changes.changed += joined is not row
+    return joined
 
 
 def _enter(changes: Changes, before: Row | None, after: Row) -> None:
-    changes.changed += 1
     if before is None:
         changes.entered[State.HELD].append(after._replace(state=State.HELD.value, reason=""))
     if after.state not in (State.HELD, before.state if before else None):
@@ -159,10 +209,12 @@ def _refuse_contradiction(known: Row, event: Row) -> None:
 
 
 def refuse_unfit(event: Event) -> None:
-    """Raise ``Unwritable`` for text that a column can't hold whole.
+    """Raise ``Unwritable`` for what is no step of an order, and for text that a column can't hold whole.
 
     The databases alone don't see to it: MySQL cuts trailing spaces in silence, SQLite counts up to the first NUL.
     """
+    if event.kind is EventKind.LATE_PAYMENT:
+        raise Unwritable("database", f"the late payment of order {event.order.id} changes no row: it is to be parked")
     buyer, reason = event.order.buyer, event.reason
     if len(buyer) > BUYER_CHARACTERS:
         raise Unwritable(

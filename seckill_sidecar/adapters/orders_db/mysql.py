@@ -85,7 +85,8 @@ class MySQL:
         converted = self.syntax.rewrite(
             sql, parameter=lambda parameter: f"%({parameter})s", rest=lambda text: text.replace("%", "%%")
         )
-        return Statement(name, converted, bulk=_takes_many_rows(converted), ours=ours)
+        names = tuple(self.syntax.parameters(sql))
+        return Statement(name, converted, bulk=_takes_many_rows(converted), ours=ours, parameters=names)
 
     def many(self, values: Sequence[str]) -> tuple[str, ...]:
         return tuple(values)

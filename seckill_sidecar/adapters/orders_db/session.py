@@ -24,6 +24,8 @@ class Statement:
     """Whether the driver's ``executemany`` serves it well (and takes it at all)."""
     ours: bool = True
     """False for the integrator's."""
+    parameters: tuple[str, ...] = ()
+    """The names of its parameters."""
 
 
 class Fault(Enum):
@@ -117,7 +119,7 @@ class Dialect(Protocol):
         """A statement with ``:name`` parameters in the form that the driver takes."""
 
     def many(self, values: Sequence[str]) -> Any:
-        """Several values as one parameter of ``known_orders``."""
+        """Several values as one parameter, ``:order_ids``."""
 
     def fault(self, error: Exception) -> Fault:
         """What an error means."""

@@ -44,7 +44,8 @@ class SQLite:
         return Session(connection, begin="BEGIN IMMEDIATE")
 
     def compile(self, name: str, sql: str, ours: bool) -> Statement:
-        return Statement(name, sql, bulk=sql.upper().startswith(_BULK), ours=ours)
+        names = tuple(self.syntax.parameters(sql))
+        return Statement(name, sql, bulk=sql.upper().startswith(_BULK), ours=ours, parameters=names)
 
     def many(self, values: Sequence[str]) -> str:
         return json.dumps(values)

@@ -1,55 +1,22 @@
 """``ports.OrdersDb`` above a dialect: one ``write`` is one transaction.
 
-    lock known rows ──► fold ──► rows ──► item rows (the bound) ──► the integrator's SQL ──► COMMIT
-
-A driver's error becomes ours here, by what it means and by when it came: before COMMIT nothing was changed; during it,
-nobody knows, and writing the same events again is the answer.
+lock known rows ──► leave out refunded orders ──► fold ──► rows ──► item rows (the bound) ──► the integrator's SQL
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
 
-from seckill_sidecar import faults
-from seckill_sidecar.adapters.orders_db import migrations
-from seckill_sidecar.adapters.orders_db.fold import Changes, Row, fold
-from seckill_sidecar.adapters.orders_db.pool import Pool
-from seckill_sidecar.adapters.orders_db.session import Dialect, Fault, Session
+from seckill_sidecar.adapters.orders_db import history, migrations
+from seckill_sidecar.adapters.orders_db.fold import REFUNDED, Changes, Row, fold, released
+from seckill_sidecar.adapters.orders_db.parking import Parking
+from seckill_sidecar.adapters.orders_db.session import Dialect, Session, Statement
 from seckill_sidecar.adapters.orders_db.statements import compile_integrators, load_queries
+from seckill_sidecar.adapters.orders_db.transactions import Transactions
 from seckill_sidecar.clock import Clock
-from seckill_sidecar.errors import (
-    OutcomeUnknown,
-    OverTotal,
-    SchemaMismatch,
-    StoreDown,
-    StoreError,
-    Unwritable,
-)
-from seckill_sidecar.model import ORDER_ID, SKU, Event, Order, State
-from seckill_sidecar.ports import EpochUnits, Parked, Written
+from seckill_sidecar.model import ORDER_ID, SKU, Event, EventKind, Order, State
+from seckill_sidecar.ports import EpochUnits, Parked, ParkedState, Written
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
-
-ATTEMPTS = 3
-"""How often a transaction is tried that lost against another one, or whose connection was closed while idle."""
-PAGE = 1000
-_BOUND = "seckill_items_bound"
-_REASON_CHARACTERS = 2000
-_SAID = 500
-
-T = TypeVar("T")
-
-
-class _Failed(Exception):
-    """What a transaction failed with, and whether it is worth another attempt at once."""
-
-    def __init__(self, error: StoreError, again: bool) -> None:
-        super().__init__(error)
-        self.error = error
-        self.again = again
 
 
 class SqlOrdersDb:
@@ -59,40 +26,27 @@ class SqlOrdersDb:
         self, dialect: Dialect, settings: WriterSettings, timeouts: Timeouts, connections: int, clock: Clock
     ) -> None:
         self._dialect = dialect
-        self._patience = timeouts.database
         self._queries = load_queries(dialect)
         self._integrators = compile_integrators(dialect, settings)
-        self._pool = Pool(lambda: self._open(self._patience), connections, self._patience, clock)
+        self._transactions = Transactions(dialect, self._queries, timeouts.database, connections, clock)
+        self._find = self._transactions.find
+        self._parking = Parking(self._transactions, dialect, self._queries, clock)
 
     # -- what the port asks -------------------------------------------------------------------------
 
     def migrate(self) -> list[str]:
         """Apply what is missing of the numbered schema files, under a lock; return their names."""
-        session = self._open(migrations.PATIENCE)
-        try:
-            return migrations.migrate(session, self._dialect, self._queries, migrations.schema_files(self._dialect))
-        except self._dialect.errors as error:
-            raise self._failed(session, error).error from error
-        finally:
-            _end(session)
+        files = migrations.schema_files(self._dialect)
+        return self._transactions.alone(
+            lambda session: migrations.migrate(session, self._dialect, self._queries, files), migrations.PATIENCE
+        )
 
     def write(self, events: Sequence[Event]) -> Written:
         """Write a batch in one transaction; raises ``Unwritable`` if a row is at fault, and then changes nothing."""
         if not events:
             return Written(0, 0)
-        changed = self._transact(lambda session: self._write(session, events), writing=True)
+        changed = self._transactions.run(lambda session: self._write(session, events))
         return Written(changed=changed, repeated=len(events) - changed)
-
-    def park(self, parked: Parked) -> None:
-        """Keep a message that can't be written, with its reason; the same message and body only once."""
-        row = {
-            "message_id": parked.message_id,
-            "body_sha256": hashlib.sha256(parked.body).hexdigest(),
-            "reason": parked.reason[:_REASON_CHARACTERS].encode(errors="backslashreplace").decode(),
-            "body": parked.body,
-            "at_ms": parked.at_ms,
-        }
-        self._transact(lambda session: session.run(self._queries["park"], [row]), writing=True)
 
     def order(self, order_id: str) -> Order | None:
         """The order as the database has it, or None."""
@@ -115,7 +69,7 @@ class SqlOrdersDb:
 
     def _orders_of_epoch(self, item: str, epoch: int) -> Iterator[Order]:
         seq = 0
-        while page := [Row(*row) for row in self._find("orders_page", item=item, epoch=epoch, seq=seq, most=PAGE)]:
+        while page := [Row(*row) for row in self._transactions.page("orders_page", item=item, epoch=epoch, seq=seq)]:
             yield from (row.order for row in page)
             seq = page[-1].seq
 
@@ -142,32 +96,85 @@ class SqlOrdersDb:
         rows = self._find("high_water", item=item)
         return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
 
-    def parked(self) -> Iterator[Parked]:
-        """All parked messages, oldest first, a page in memory at a time."""
-        last = 0
-        while page := self._find("parked_page", id=last, most=PAGE):
-            yield from (Parked(message_id, reason, bytes(body), at_ms) for _, message_id, reason, body, at_ms in page)
-            last = page[-1][0]
+    def events(self, item: str, epoch: int) -> Iterator[Event]:
+        """All events of an epoch that are here, written or parked, by their numbers; a few pages in memory."""
+        return history.events(self._transactions, item, epoch)
+
+    def last_event(self, item: str, epoch: int) -> int:
+        """The highest number in an epoch's chain that any event here has, 0 if there is none."""
+        return int(self._find("last_event", item=item, epoch=epoch)[0][0] or 0)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._pool.clear()
+        self._transactions.close()
+
+    # -- parked messages, see parking.py --------------------------------------------------------------
+
+    def park(self, parked: Parked) -> None:
+        """Keep a message that can't be written, with its reason; the same message and body only once."""
+        self._parking.park(parked)
+
+    def parked(self) -> Iterator[Parked]:
+        """All parked messages in any state, oldest first, a page in memory at a time."""
+        return self._parking.all()
+
+    def parked_message(self, number: int) -> Parked | None:
+        """The parked message of this number, or None."""
+        return self._parking.one(number)
+
+    def resolve_parked(self, number: int, at_ms: int) -> None:
+        """Mark a message that waits as ``retried``."""
+        self._parking.resolve(number, at_ms)
+
+    def explain_parked(self, number: int, reason: str) -> None:
+        """Keep why a parked message could not be written the last time."""
+        self._parking.explain(number, reason)
+
+    def refund(self, parked: Parked, state: State, at_ms: int) -> bool:
+        """Undo a parked message's order, once; False if that was done before."""
+        return self._transactions.run(lambda session: self._refund(session, parked, state, at_ms))
+
+    def _refund(self, session: Session, parked: Parked, state: State, at_ms: int) -> bool:
+        event = Event.decode(parked.body)
+        order_id = event.order.id
+        row = self._known_rows(session, [order_id]).get(order_id)
+        messages = self._parking.messages_of(session, [order_id])
+        waiting = {kind for _, _, stands, kind in messages if ParkedState(stands).waits}
+        if not waiting:
+            return False
+        self._parking.mark_refunded(session, order_id, at_ms)
+        if any(stands == ParkedState.REFUNDED for _, _, stands, _ in messages):
+            return True
+        if row is not None and row.state == State.HELD and waiting != {EventKind.LATE_PAYMENT}:
+            self._put(session, released(row, state, at_ms))
+        undone = (row or Row.after(event))._replace(state=State.CANCELLED.value, reason=REFUNDED, updated_at_ms=at_ms)
+        self._tell(session, State.CANCELLED, [undone])
+        return True
 
     # -- the one write --------------------------------------------------------------------------------
 
     def _write(self, session: Session, events: Sequence[Event]) -> int:
         order_ids = sorted({event.order.id for event in events})
-        found = session.fetch(self._queries["known_orders"], {"order_ids": self._dialect.many(order_ids)})
-        changes = fold(events, {row[0]: Row(*row) for row in found})
-        self._put_rows(session, changes)
-        self._put_items(session, changes)
-        self._tell_legacy_tables(session, changes)
+        known = self._known_rows(session, order_ids)
+        changes = fold(self._parking.without_refunded(session, order_ids, events), known)
+        self._put(session, changes)
+        for state in State:  # held first: a new order exists before it is settled
+            self._tell(session, state, changes.entered[state])
         return changes.changed
 
-    def _put_rows(self, session: Session, changes: Changes) -> None:
-        for name, rows in ("insert_orders", changes.inserts), ("update_orders", changes.updates):
-            if rows:
-                session.run(self._queries[name], [row.parameters for row in rows])
+    def _known_rows(self, session: Session, order_ids: Sequence[str]) -> dict[str, Row]:
+        found = session.fetch(self._queries["known_orders"], {"order_ids": self._dialect.many(order_ids)})
+        return {row[0]: Row(*row) for row in found}
+
+    def _put(self, session: Session, changes: Changes) -> None:
+        for query, rows in (
+            ("insert_held", [row for row in changes.inserts if row.is_plain]),
+            ("insert_orders", [row for row in changes.inserts if not row.is_plain]),
+            ("update_orders", changes.updates),
+            ("complete_orders", changes.completions),
+        ):
+            _run(session, self._queries[query], rows)
+        self._put_items(session, changes)
 
     def _put_items(self, session: Session, changes: Changes) -> None:
         """Before the integrator's SQL: the item's row makes writers take turns, so that theirs won't deadlock."""
@@ -187,94 +194,14 @@ class SqlOrdersDb:
         if moves:
             session.run(self._queries["move_units"], moves)
 
-    def _tell_legacy_tables(self, session: Session, changes: Changes) -> None:
-        for state in State:  # held first: a new order exists before it is settled
-            rows = changes.entered[state]
-            for statement in self._integrators[state] if rows else ():
-                session.run(statement, [row.parameters for row in rows])
-
-    # -- transactions and their errors ----------------------------------------------------------------
-
-    def _find(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        return self._transact(lambda session: session.fetch(self._queries[query], parameters), writing=False)
-
-    def _transact(self, work: Callable[[Session], T], writing: bool) -> T:
-        attempt = 1
-        while True:
-            try:
-                with self._transaction(writing) as session:
-                    return work(session)
-            except _Failed as failed:
-                if attempt == ATTEMPTS or not failed.again:
-                    raise failed.error from failed.__cause__
-                attempt += 1
-
-    @contextmanager
-    def _transaction(self, writing: bool) -> Iterator[Session]:
-        session = self._pool.take()
-        try:
-            session.begin(writing)
-            yield session
-            if writing:
-                faults.hit("before_commit")
-                session.commit()
-                faults.hit("after_commit")
-            else:
-                session.rollback()
-        except self._dialect.errors as error:
-            failed = self._failed(session, error)
-            self._pool.discard(session, _end)
-            raise failed from error
-        except BaseException:
-            self._pool.discard(session, _end)
-            raise
-        self._pool.give(session)
-
-    def _open(self, patience: float) -> Session:
-        try:
-            return self._dialect.open(patience)
-        except self._dialect.errors as error:
-            raise StoreDown("database", f"can't connect to {self._dialect.where}: {_said(error)}") from error
-
-    def _failed(self, session: Session, error: Exception) -> _Failed:
-        fault = self._dialect.fault(error)
-        said = f"{session.doing}: {_said(error)}"
-        if session.committing and fault is not Fault.BUSY:
-            return _Failed(OutcomeUnknown("database", said), again=False)
-        if fault is Fault.LOST:
-            self._pool.clear()  # what broke one connection broke those that are idle
-            return _Failed(StoreDown("database", said), again=session.reused)
-        # Another writer may have inserted our row; the integrator's keys are theirs to look after.
-        again = fault is Fault.BUSY or (fault is Fault.DUPLICATE and session.ours)
-        return _Failed(_MEANINGS[fault](said), again)
+    def _tell(self, session: Session, state: State, rows: Sequence[Row]) -> None:
+        """Run the integrator's SQL for orders that entered a state."""
+        for statement in self._integrators[state]:
+            _run(session, statement, rows)
 
 
-def _check(said: str) -> StoreError:
-    if _BOUND in said:
-        return OverTotal("database", f"held and paid units would exceed the item's total ({said})")
-    return Unwritable("database", said)
-
-
-_MEANINGS: dict[Fault, Callable[[str], StoreError]] = {
-    Fault.DOWN: lambda said: StoreDown("database", said),
-    Fault.BUSY: lambda said: StoreDown("database", f"{said}, {ATTEMPTS} times"),
-    Fault.DUPLICATE: lambda said: Unwritable("database", said),
-    Fault.CHECK: _check,
-    Fault.DATA: lambda said: Unwritable("database", said),
-    Fault.SCHEMA: lambda said: SchemaMismatch(
-        "database", f"{said}; mend the statement or the database (are migrations and privileges complete?)"
-    ),
-}
-
-
-def _end(session: Session) -> None:
-    """Roll back by word, not only by hanging up: the server may take its time to notice the latter."""
-    with contextlib.suppress(Exception):
-        session.rollback()
-    with contextlib.suppress(Exception):
-        session.close()
-
-
-def _said(error: Exception) -> str:
-    """A driver's words, with the code first if it has one."""
-    return ": ".join(str(part) for part in error.args)[:_SAID]
+def _run(session: Session, statement: Statement, rows: Sequence[Row]) -> None:
+    """Each row with only what the statement names: quoting values is what takes a driver's time."""
+    if rows:
+        names = statement.parameters
+        session.run(statement, [{name: getattr(row, name) for name in names} for row in rows])

@@ -1,22 +1,47 @@
 -- Every statement that the program sends to SQLite. Each begins with its name; :parameters are the program's.
 
 -- name: known_orders
--- The rows of these orders. BEGIN IMMEDIATE keeps other writers out until the transaction ends.
-SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
+-- The rows of these orders. BEGIN IMMEDIATE keeps other writers out until the transaction ends. Of their links, the first
+-- tells whether the accepted event has come; the others are not needed to write.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain
 FROM seckill_orders
 WHERE order_id IN (SELECT value FROM json_each(:order_ids));
 
--- name: insert_orders
--- New rows.
+-- name: parked_of_orders
+-- What is parked of these orders.
+SELECT order_id, message_id, state, event
+FROM seckill_parked
+WHERE order_id IN (SELECT value FROM json_each(:order_ids));
+
+-- name: insert_held
+-- New rows of orders of which nothing but the accepted event has come: most of them, and with the fewest parameters.
+-- A known id is an error, not ignored: another writer was quicker, so look again.
 INSERT INTO seckill_orders
-    (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms)
+    (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total)
 VALUES (:order_id, :item, :epoch, :seq, :buyer, :quantity, :state, :event_no, :accepted_at_ms, :due_at_ms, :reason,
-    :updated_at_ms);
+    :accepted_at_ms, :accepted_chain, :accepted_prev, :accepted_total);
+
+-- name: insert_orders
+-- All other new rows.
+INSERT INTO seckill_orders
+    (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total)
+VALUES (:order_id, :item, :epoch, :seq, :buyer, :quantity, :state, :event_no, :accepted_at_ms, :due_at_ms, :reason,
+    :updated_at_ms, :accepted_chain, :accepted_prev, :accepted_total, :settled_chain, :settled_prev, :settled_total);
 
 -- name: update_orders
 -- Rows that known_orders found.
 UPDATE seckill_orders
-SET state = :state, event_no = :event_no, due_at_ms = :due_at_ms, reason = :reason, updated_at_ms = :updated_at_ms
+SET state = :state, event_no = :event_no, due_at_ms = :due_at_ms, reason = :reason, updated_at_ms = :updated_at_ms,
+    settled_chain = :settled_chain, settled_prev = :settled_prev, settled_total = :settled_total
+WHERE order_id = :order_id;
+
+-- name: complete_orders
+-- Rows whose accepted event came after the one that settled them.
+UPDATE seckill_orders
+SET accepted_chain = :accepted_chain, accepted_prev = :accepted_prev, accepted_total = :accepted_total
 WHERE order_id = :order_id;
 
 -- name: raise_totals
@@ -31,9 +56,27 @@ UPDATE seckill_items SET held = held + :held, paid = paid + :paid WHERE item = :
 
 -- name: park
 -- A message, once.
-INSERT INTO seckill_parked (message_id, body_sha256, reason, body, at_ms)
-VALUES (:message_id, :body_sha256, :reason, :body, :at_ms)
+INSERT INTO seckill_parked
+    (message_id, body_sha256, order_id, item, epoch, chain, event, state, reason, body, at_ms, resolved_at_ms)
+VALUES (:message_id, :body_sha256, :order_id, :item, :epoch, :chain, :event, :state, :reason, :body, :at_ms,
+    :resolved_at_ms)
 ON CONFLICT (message_id, body_sha256) DO NOTHING;
+
+-- name: resolve_parked
+-- One message that waited, dealt with.
+UPDATE seckill_parked
+SET state = :state, resolved_at_ms = :at_ms
+WHERE id = :id AND state IN ('parked', 'late_payment');
+
+-- name: refund_parked
+-- All that waited of an order.
+UPDATE seckill_parked
+SET state = 'refunded', resolved_at_ms = :at_ms
+WHERE order_id = :order_id AND state IN ('parked', 'late_payment');
+
+-- name: explain_parked
+-- Why it could not be written the last time.
+UPDATE seckill_parked SET reason = :reason WHERE id = :id AND state = 'parked';
 
 -- name: order
 -- One order.
@@ -88,7 +131,54 @@ SELECT epoch, events FROM seckill_items WHERE item = :item ORDER BY epoch DESC L
 
 -- name: parked_page
 -- The next parked messages, oldest first.
-SELECT id, message_id, reason, body, at_ms FROM seckill_parked WHERE id > :id ORDER BY id LIMIT :most;
+SELECT id, message_id, reason, body, at_ms, order_id, state, resolved_at_ms
+FROM seckill_parked
+WHERE id > :id
+ORDER BY id
+LIMIT :most;
+
+-- name: parked_message
+-- One parked message.
+SELECT id, message_id, reason, body, at_ms, order_id, state, resolved_at_ms
+FROM seckill_parked
+WHERE id = :id;
+
+-- name: accepted_page
+-- The next accepted events of an epoch. Their numbers in the chain grow with those of their orders.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total
+FROM seckill_orders
+WHERE item = :item AND epoch = :epoch AND seq > :after AND accepted_chain > 0
+ORDER BY seq
+LIMIT :most;
+
+-- name: settled_page
+-- The next events of an epoch that settled an order.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total
+FROM seckill_orders
+WHERE item = :item AND epoch = :epoch AND settled_chain > :after
+ORDER BY settled_chain
+LIMIT :most;
+
+-- name: parked_events_page
+-- The next events of an epoch that were parked; some of them may have been written since.
+SELECT chain, body
+FROM seckill_parked
+WHERE item = :item AND epoch = :epoch AND chain > :after
+ORDER BY chain, id
+LIMIT :most;
+
+-- name: last_event
+-- The highest number in the chain of any event of an epoch that is here.
+SELECT MAX(last)
+FROM (
+    SELECT MAX(accepted_chain) AS last FROM seckill_orders WHERE item = :item AND epoch = :epoch
+    UNION ALL
+    SELECT MAX(settled_chain) FROM seckill_orders WHERE item = :item AND epoch = :epoch
+    UNION ALL
+    SELECT MAX(chain) FROM seckill_parked WHERE item = :item AND epoch = :epoch
+) AS lasts;
 
 -- name: create_migrations
 -- Which schema files were applied.
