@@ -78,8 +78,9 @@ class Shelf:
         return {row.order: row.state for row in books.ledger}, {row.order: row.state for row in books.database}
 
     def parked(self) -> frozenset[str]:
-        """Ids of the orders that were parked; of what names none, the message's own id."""
-        return frozenset(str(row[0]).rpartition(":")[0] for row in self.select("SELECT message_id FROM seckill_parked"))
+        """Ids of the orders whose first event was parked; later ones (a late payment) have a row beside."""
+        ids = [str(row[0]) for row in self.select("SELECT message_id FROM seckill_parked")]
+        return frozenset(message_id.removesuffix(":1") for message_id in ids if message_id.endswith(":1"))
 
     def select(self, query: str, *values: Any) -> Sequence[tuple[Any, ...]]:
         """The rows of one query."""
