@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import OutcomeUnknown, StoreError
+from seckill_sidecar.errors import LedgerUntrusted, OutcomeUnknown, StoreError
 from seckill_sidecar.model import ORDER_ID, Settled, Settlement, State
 from seckill_sidecar.ports import Breaker, Ledger
 from seckill_sidecar.settings.schema import SettleRoute
@@ -136,12 +136,20 @@ class Settler:
                     faults.hit("before_settle")
                     settled = self._ledger.settle(wish.order_id, wish.state, wish.reason, deadline)
                     faults.hit("after_settle")
+                    if settled.outcome is Settlement.UNKNOWN_ORDER:
+                        self._refuse_lost_item(wish.order_id, deadline)
                     return settled
             except OutcomeUnknown:
                 # settle.lua answers "already" the second time; what the first call did is in the outbox.
                 if deadline.remaining() <= _PAUSE:
                     raise
             self._clock.sleep(_PAUSE)
+
+    def _refuse_lost_item(self, order_id: str, deadline: Deadline) -> None:
+        """A ledger that does not even know the item may have lost the order along with it."""
+        sku = order_id.partition("~")[0]
+        if self._ledger.item(sku, deadline) is None:
+            raise LedgerUntrusted("ledger", f"it does not know the item {sku}")
 
     def _tell(self, fact: Told) -> None:
         for observer in self._observers:

@@ -12,6 +12,7 @@ from stack import eventually
 from stack.ports import free_port
 
 from seckill_sidecar.clock import ManualClock, SystemClock, order_ids
+from seckill_sidecar.errors import LedgerUntrusted
 from seckill_sidecar.gate.settle import Promptly, Wish
 from seckill_sidecar.model import Event, EventKind, State
 from seckill_sidecar.settings import Settings
@@ -58,6 +59,12 @@ def test_many_that_fail_at_once_are_each_tried_again(nowhere: Site, log: pytest.
         promptly.settle(Wish(order_id, State.CANCELLED, "test"))
     for order_id in ids:
         eventually(lambda order_id=order_id: f"order cancel {order_id}" in log.text, what="it is given up")
+
+
+def test_a_ledger_that_was_emptied_does_not_call_its_orders_unknown(shop: Shop) -> None:
+    order_id = new_id("emptied")
+    with pytest.raises(LedgerUntrusted, match="does not know the item emptied"):
+        shop.site.settler.settle(Wish(order_id, State.PAID, "test"), 5.0)
 
 
 def test_the_event_is_handed_to_the_broker_at_once(shop: Shop, rabbit_url: str) -> None:
