@@ -126,7 +126,7 @@ class _Run:
     def _drained(self) -> bool:
         if self.forgot:
             books = self.stage.shelf.read(self.plan.sku)
-            return self._told_orders() <= {row.order for row in books.database} | books.parked
+            return not books.outbox and self._told_orders() <= {row.order for row in books.database} | books.parked
         outbox, orders, written_or_parked = self.stage.shelf.progress(self.plan.sku)
         if outbox or orders > written_or_parked:
             return False

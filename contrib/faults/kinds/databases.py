@@ -33,13 +33,14 @@ class Killed(Fault):
     name = "database-killed"
 
     def inject(self) -> None:
+        self.before = self.stage.mariadb.pid
         self.stage.mariadb.kill()
 
     def heal(self) -> None:
         self.stage.mariadb.start()
 
     def happened(self) -> int:
-        return int(int(self.stage.shelf.select("SHOW GLOBAL STATUS LIKE 'Uptime'")[0][1]) < 60)
+        return int(self.stage.mariadb.pid != self.before)
 
 
 class Paused(Fault):

@@ -12,7 +12,7 @@ from faults.kinds.fault import Fault
 
 _ROOM_KIB = 24
 """For a dozen orders."""
-_SAYS = b"No space left on device"
+_SAYS = b"Can't recover from AOF write error"
 
 
 class DiskFull(Fault):

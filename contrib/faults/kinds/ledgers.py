@@ -66,13 +66,14 @@ class Killed(Fault):
     name = "redis-killed"
 
     def inject(self) -> None:
+        self.before = self.stage.redis.pid
         self.stage.redis.kill()
 
     def heal(self) -> None:
         self.stage.redis.start()
 
     def happened(self) -> int:
-        return int(_uptime(self.stage.client()) < 60)
+        return int(self.stage.redis.pid != self.before)
 
 
 class Paused(Fault):
@@ -131,7 +132,7 @@ class WrongType(Fault):
         self.stage.client().rename(f"{self.key}:aside", self.key)
 
     def happened(self) -> int:
-        return int(self.stage.client().exists(f"{self.key}:aside") == 0)
+        return _wrong_types(self.stage.client()) - self.before
 
 
 class Emptied(Fault):
@@ -164,7 +165,6 @@ class Older(Fault):
         redis = self.stage.redis
         self.log, self.copy = redis.folder / "appendonlydir", redis.folder / "older"
         shutil.copytree(self.log, self.copy)
-        self.then = _chain(self.stage.client(), self.plan.sku)
         time.sleep(1.0)  # it sells on
         self.now = _chain(self.stage.client(), self.plan.sku)
         redis.kill()
@@ -213,10 +213,6 @@ class Flapping(Repeating):
         time.sleep(self.chance.uniform(0.4, 1.2))
         self.stage.redis.resume()
         return 1
-
-
-def _uptime(client: Any) -> int:
-    return int(client.info("server")["uptime_in_seconds"])
 
 
 def _wrong_types(client: Any) -> int:
