@@ -121,13 +121,14 @@ GROUP BY epoch
 ORDER BY epoch;
 
 -- name: orders_page
--- The next orders of an item and epoch, by their unique key. Of one epoch, since no optimizer finds its way into the
--- middle of the key by (epoch, seq) > (:epoch, :seq): each page would read all that came before it.
+-- The next orders of an item and epoch. First their ids, which the unique key alone supplies, from its middle on; asked
+-- for whole rows, MariaDB reads the epoch from its beginning for each page (at 900,000 orders 1.8 s, so 0.04 s).
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
 FROM seckill_orders
-WHERE item = :item AND epoch = :epoch AND seq > :seq
-ORDER BY seq
-LIMIT :most;
+JOIN (
+    SELECT order_id FROM seckill_orders WHERE item = :item AND epoch = :epoch AND seq > :seq ORDER BY seq LIMIT :most
+) AS page USING (order_id)
+ORDER BY seq;
 
 -- name: next_epoch
 -- The epoch after this one that has orders, or NULL.

@@ -113,8 +113,7 @@ GROUP BY epoch
 ORDER BY epoch;
 
 -- name: orders_page
--- The next orders of an item and epoch, by their unique key. Of one epoch, since no optimizer finds its way into the
--- middle of the key by (epoch, seq) > (:epoch, :seq): each page would read all that came before it.
+-- The next orders of an item and epoch, by their unique key.
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
 FROM seckill_orders
 WHERE item = :item AND epoch = :epoch AND seq > :seq
