@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from stack import Server
+from stack import Server, eventually
 from stack.ports import HOST, free_port
 
-from seckill_sidecar.clock import Deadline, SystemClock
+from seckill_sidecar.clock import Deadline, SystemClock, order_ids
 from seckill_sidecar.model import Item, ItemView, Order, OutboxEntry, Purchase, State
 from seckill_sidecar.settings import load
 from seckill_sidecar.wiring import Site
@@ -92,7 +92,6 @@ class Sidecar(Server):
         super().__init__()
         self.config = self.folder / "seckill.yaml"
         self.public: Door = self.folder / "public.sock" if sockets else self.address
-        # Where the operator's door is, unless the settings say otherwise.
         self.operator: Door = self.folder / "operator.sock" if sockets else (HOST, free_port())
         doors = {
             "serve": {"listen": _written(self.public), "workers": 1},
@@ -131,6 +130,7 @@ class Shop:
         self.site = Site(load(sidecar.config, sidecar.environment()))
         self.ledger = self.site.ledger
         self.clock = SystemClock()
+        self._new_order_id = order_ids(self.clock)
         self._buyers = itertools.count(1)
 
     def deadline(self) -> Deadline:
@@ -147,7 +147,7 @@ class Shop:
     def order(self, sku: str | None = None, buyer: str = "", hold_ms: int | None = None) -> Order:
         """A new order, of a new item unless one is named."""
         sku = sku or self.open_sale()
-        order_id = self.site._identifier._new_order_id(sku)
+        order_id = self._new_order_id(sku)
         buyer = buyer or f"buyer-{next(self._buyers)}"
         decision = self.ledger.reserve(Purchase(order_id, sku, buyer, 1, hold_ms=hold_ms), self.deadline())
         assert decision.order is not None, decision
@@ -156,15 +156,15 @@ class Shop:
     def expired_order(self) -> Order:
         """One whose hold is over, and was given back."""
         order = self.order(hold_ms=1)
-        self.expire(order.item)
+        eventually(self.expire, what="its hold is over")
         return order
 
     def buy(self, sku: str, buyer: str = "ann", path: str = "/buy/{sku}") -> Answer:
         return ask(self.sidecar.public, path.format(sku=sku), headers={"X-User": buyer})
 
-    def expire(self, sku: str) -> int:
-        """One round of the relay's expirer over one item."""
-        return self.site.expirer()._expire(sku)
+    def expire(self) -> int:
+        """One round of the relay's expirer; how many holds were over."""
+        return self.site.expirer().step()
 
     # -- settling
 

@@ -19,6 +19,7 @@ from seckill_sidecar.settings import Settings
 from seckill_sidecar.wiring import Site
 
 new_id = order_ids(SystemClock())
+pytestmark = pytest.mark.gevent_too
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from seckill_sidecar.model import Order, State
 
 Start = Callable[..., Any]
 
+pytestmark = pytest.mark.gevent_too
+
 
 class Client:
     """Calls the gate around an application as a server does."""
