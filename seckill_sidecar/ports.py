@@ -53,8 +53,10 @@ class Ledger(Protocol):
     def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
         """Ids of holds whose time is over, at most ``limit``."""
 
-    def load(self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1) -> ItemView:
-        """Put an item into the ledger, under an epoch of at least ``epoch``.
+    def load(
+        self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1, status: str = "open"
+    ) -> ItemView:
+        """Put an item into the ledger, under an epoch of at least ``epoch``, open or closed.
 
         With orders there already, only if ``replaces`` names their epoch; raises ``UsageError`` otherwise.
         """
@@ -216,8 +218,11 @@ class OrdersDb(Protocol):
     def units(self, item: str) -> list[EpochUnits]:
         """The item's rows beside the sums over its orders, an epoch each, the latest last; all of one moment."""
 
+    def begin_epoch(self, item: str, epoch: int, total: int) -> None:
+        """Know of a sale before its first order: an emptied ledger must not be filled again as if there were none."""
+
     def last_epoch(self, item: str) -> int:
-        """The highest epoch of which the database has orders, 0 if it has none of this item."""
+        """The highest epoch that the database knows of, 0 if it has never heard of this item."""
 
     def high_water(self, item: str) -> tuple[int, int]:
         """The last epoch of which the database has orders and its highest event number; zeros if it has none."""

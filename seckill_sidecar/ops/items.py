@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import UsageError
+from seckill_sidecar.errors import LedgerUntrusted, UsageError
 from seckill_sidecar.model import SKU, Item, ItemView
 from seckill_sidecar.ports import Ledger, OrdersDb
 from seckill_sidecar.settings.schema import ItemSettings
@@ -50,6 +50,8 @@ class Items:
         self._ledger = ledger
         self._orders = orders
         self._clock = clock
+        self.damaged: dict[str, str] = {}
+        """Items that could not be read, and why."""
 
     def run(self, arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> str:
         """Do what the command line says; return what to print. Raises ``UsageError``, ``StoreError``."""
@@ -57,16 +59,25 @@ class Items:
         if arguments.json:
             shown = [asdict(view) for view in views]
             return json.dumps(shown[0] if arguments.action in ("show", "add", *_STATUS) else shown)
-        return table(views)
+        return "\n".join([table(views), *(f"{sku}  DAMAGED: {why}" for sku, why in self.damaged.items())])
 
     def _views(self, arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> list[ItemView]:
         if arguments.action == "load":
             wanted = items_to_load(arguments, configured)
             return [self._load(item, arguments.replaces) for item in wanted]
         if arguments.action == "list":
-            found = [self._ledger.item(sku, self._deadline()) for sku in self._ledger.items(self._deadline())]
-            return [view for view in found if view is not None]
+            return self._all()
         return [self._one(arguments)]
+
+    def _all(self) -> list[ItemView]:
+        found = []
+        for sku in self._ledger.items(self._deadline()):
+            try:
+                found.append(self._ledger.item(sku, self._deadline()))
+            except LedgerUntrusted as error:
+                # The others are wanted all the more when one is damaged.
+                self.damaged[sku] = error.what
+        return [view for view in found if view is not None]
 
     def _one(self, arguments: argparse.Namespace) -> ItemView:
         sku = valid_sku(arguments.sku)
@@ -82,16 +93,20 @@ class Items:
         return view
 
     def _load(self, item: Item, replaces: int | None) -> ItemView:
-        # The database remembers what a lost or emptied Redis does not: loading over its orders would sell them again.
+        # The database remembers what a lost or emptied Redis does not: loading over a sale would sell its units again.
         seen = self._orders.last_epoch(item.sku)
         present = self._ledger.item(item.sku, self._deadline())
         if seen and (present is None or present.epoch < seen) and replaces != seen:
             raise UsageError(
-                f"the database has orders of {item.sku} (epoch {seen}) that this ledger does not know; "
+                f"the database knows of a sale of {item.sku} (epoch {seen}) that this ledger does not have; "
                 f"if that sale is over, start anew with --replaces {seen}"
             )
-        known_here = replaces if present is not None and present.epoch == replaces else None
-        return self._ledger.load(item, self._deadline(), replaces=known_here, epoch=seen + 1)
+        confirmed = present is not None and replaces in (present.epoch, seen)
+        known_here = present.epoch if present is not None and confirmed else None
+        # Shut until the database knows of it: from the first sale on, it can't be forgotten any more.
+        view = self._ledger.load(item, self._deadline(), replaces=known_here, epoch=seen + 1, status="closed")
+        self._orders.begin_epoch(item.sku, view.epoch, item.total)
+        return self._ledger.switch(item.sku, "open", self._deadline())
 
     def _deadline(self) -> Deadline:
         return Deadline.after(_SECONDS, self._clock)

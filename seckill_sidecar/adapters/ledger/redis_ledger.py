@@ -180,12 +180,14 @@ class RedisLedger:
 
     # -- items
 
-    def load(self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1) -> ItemView:
+    def load(
+        self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1, status: str = "open"
+    ) -> ItemView:
         """Put an item on sale under an epoch of at least ``epoch``; see load.lua. Raises UsageError."""
         argv = (
             "load",
             item.total,
-            "open",
+            status,
             item.opens_at_ms,
             item.closes_at_ms,
             item.per_buyer,

@@ -87,8 +87,13 @@ class SqlOrdersDb:
         """The item's rows beside the sums over its orders, an epoch each; zeros where either is missing."""
         return [EpochUnits(*map(int, row)) for row in self._find("units", item=item)]
 
+    def begin_epoch(self, item: str, epoch: int, total: int) -> None:
+        """Know of a sale before its first order; doing it again does no harm."""
+        row = {"item": item, "epoch": epoch, "total": total, "held": 0, "paid": 0, "events": 0}
+        self._transactions.run(lambda session: session.run(self._queries["raise_totals"], [row]))
+
     def last_epoch(self, item: str) -> int:
-        """The highest epoch of which the database has orders, 0 if it has none of this item."""
+        """The highest epoch that the database knows of, 0 if it has never heard of this item."""
         return self.high_water(item)[0]
 
     def high_water(self, item: str) -> tuple[int, int]:
