@@ -52,7 +52,7 @@ class AtPoint(Fault):
 class WriterAtPoint(AtPoint):
     """Both writers: what the first leaves unacknowledged, the second takes up, and dies as well."""
 
-    times = (3, 10)
+    times = (2, 4)
 
     def victims(self) -> list[Program]:
         return list(self.stage.writers)
