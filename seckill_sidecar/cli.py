@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, items, orders
+from seckill_sidecar.ops import audit, export, items, orders, parked, verify
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     audit.add_arguments(
         add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
     )
+    parked.add_arguments(add("parked", _parked, "list, show, retry, refund or collect what could not be written"))
+    export.add_arguments(add("export", _export, "write a sale's history as JSONL; exit 1 if events are missing"))
+    verify.add_arguments(add("verify", _verify, "check an exported history; exit 1 names where it breaks"))
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
@@ -155,8 +158,9 @@ def _writer(arguments: argparse.Namespace) -> int:
 def _item(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     site = Site(settings)
-    print(items.Items(site.ledger, site.orders, site.clock).run(arguments, settings.items))
-    return 0
+    command = items.Items(site.ledger, site.orders, site.clock)
+    print(command.run(arguments, settings.items))
+    return 1 if command.damaged else 0
 
 
 def _order(arguments: argparse.Namespace) -> int:
@@ -171,6 +175,26 @@ def _audit(arguments: argparse.Namespace) -> int:
     text, balanced = audit.run(arguments, site.ledger, site.orders, site.clock)
     print(text)
     return 0 if balanced else 1
+
+
+def _parked(arguments: argparse.Namespace) -> int:
+    text, code = Site(_settings(arguments)).parked_messages().run(arguments)
+    print(text)
+    return code
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    site = Site(_settings(arguments))
+    return export.run(arguments, site.orders, site.clock, lambda line: print(line, file=sys.stderr))
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    verified = verify.verify_file(arguments.file)
+    print(f"sound: {verified.count} events of {verified.item}, epoch {verified.epoch}, ending with {verified.digest}")
+    if arguments.against_ledger:
+        site = Site(_settings(arguments))
+        print(verify.compare(verified, site.ledger, site.clock))
+    return 0
 
 
 def _token(arguments: argparse.Namespace) -> int:

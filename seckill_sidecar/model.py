@@ -108,6 +108,10 @@ class ItemView:
     seq: int
     status: str
     """``open`` (its window decides), ``closed`` by command, or ``paused`` by an alarm."""
+    chain: int = 0
+    """Events of the epoch so far."""
+    digest: str = ""
+    """Of the last of them."""
 
     @property
     def balanced(self) -> bool:

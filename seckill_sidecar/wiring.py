@@ -15,7 +15,7 @@ from typing import Any
 
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
-from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, quiet_pika
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_depth, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.adapters.storefront import ReverseProxy
@@ -31,6 +31,7 @@ from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.observers import log
+from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
 from seckill_sidecar.plugs.own import OrderResource, own_application
@@ -186,15 +187,27 @@ class Site:
     def writer(self) -> Writer:
         """The writer, consuming the broker's queue, or the outbox itself with ``broker: none``."""
         return Writer(
-            self.consumer, self.orders, self.settings.writer, self.breaker("database"), self.clock, _writer_log
+            self.consumer,
+            self.orders,
+            self.settings.writer,
+            self.breaker("database"),
+            self.clock,
+            _writer_log,
+            on_violation=self._pause,
         )
+
+    def _pause(self, sku: str) -> None:
+        self.ledger.switch(sku, "paused", Deadline.after(5.0, self.clock))
 
     @cached_property
     def consumer(self) -> Consumer:
         """Where the writer's events come from."""
-        settings = self.settings
-        if settings.stores.broker == "none":
+        if self.settings.stores.broker == "none":
             return OutboxConsumer(self.ledger, self.clock)
+        return self._rabbit_consumer()
+
+    def _rabbit_consumer(self, queue: str = "") -> Consumer:
+        settings = self.settings
         return RabbitConsumer(
             settings.stores.broker,
             settings.broker,
@@ -202,7 +215,21 @@ class Site:
             self.clock,
             _process_name(),
             prefetch=2 * settings.writer.batch,
+            queue=queue,
         )
+
+    def parked_messages(self) -> ParkedMessages:
+        """What could not be written, and what can be done about it."""
+        settings, queue = self.settings, None
+        if settings.stores.broker != "none":
+            name = settings.broker.parked
+            queue = ParkedQueue(
+                depth=lambda: queue_depth(
+                    settings.stores.broker, settings.broker, settings.timeouts, _process_name(), name
+                ),
+                consumer=lambda: self._rabbit_consumer(name),
+            )
+        return ParkedMessages(self.orders, lambda: self.ledger, queue, self.clock)
 
     def refuse_unfit_ledger(self) -> None:
         """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""

@@ -3,9 +3,9 @@
     receive ──► decode ──► write ──► acknowledge, after COMMIT
                    │         │
                    │         ├─ a row is at fault ──► halve, until the bad message stands alone ──► park ──► acknowledge
-                   │         ├─ over the total ─────► wait a while for the event that frees units, else park
+                   │         ├─ over the total ─────► wait a while for the event that frees units, else pause, park
                    │         └─ database down ──────► keep the batch, wait, write again
-                   └─ unreadable ──► park
+                   └─ unreadable, or a payment that came too late ──► park
 
 What is neither written nor parked stays unacknowledged, so that nothing is lost by a crash at any point: the broker
 delivers it again, and the fold of the database sees what it knows already.
@@ -20,9 +20,17 @@ from dataclasses import dataclass
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock
-from seckill_sidecar.errors import BadMessage, OverTotal, SchemaMismatch, StoreError, Unwritable
-from seckill_sidecar.model import Event
-from seckill_sidecar.ports import Breaker, Consumer, Delivery, OrdersDb, Parked
+from seckill_sidecar.errors import (
+    BadMessage,
+    OverTotal,
+    SchemaMismatch,
+    SeckillError,
+    StoreError,
+    Unwritable,
+    Violation,
+)
+from seckill_sidecar.model import Event, EventKind, State
+from seckill_sidecar.ports import Breaker, Consumer, Delivery, OrdersDb, Parked, ParkedState
 from seckill_sidecar.settings.schema import WriterSettings
 
 LONGEST_PAUSE = 30.0
@@ -43,12 +51,20 @@ class _Message:
     delivery: Delivery
     event: Event | None = None
     fault: str = ""
+    state: ParkedState = ParkedState.PARKED
+    """What it is to be parked as."""
     over_since: float | None = None
     """When it was first found over its item's total."""
+    violated: str = ""
+    """The item whose sale it shows to be false, until that was told."""
 
     @property
     def id(self) -> str:
         return self.event.message_id if self.event else self.delivery.message_id
+
+    @property
+    def order_id(self) -> str | None:
+        return self.event.order.id if self.event else None
 
 
 class Writer:
@@ -62,13 +78,16 @@ class Writer:
         breaker: Breaker,
         clock: Clock,
         log: logging.Logger,
+        on_violation: Callable[[str], None] | None = None,
     ) -> None:
+        """``on_violation`` is told the SKU of an item that was sold twice over, and may raise ``StoreError``."""
         self._consumer = consumer
         self._orders = orders
         self._settings = settings
         self._breaker = breaker
         self._clock = clock
         self._log = log
+        self._on_violation = on_violation
         self._groups: list[list[_Message]] = []
         """A stack of what is in hand; each group goes into one transaction, or is one message to be parked."""
         self._waiting: list[_Message] = []
@@ -109,7 +128,7 @@ class Writer:
         deliveries = self._consumer.receive(room, max(self._settings.linger, _LEAST_LINGER))
         messages = [_decode(delivery) for delivery in deliveries]
         self._groups += [[message] for message in messages if message.fault]
-        if readable := [message for message in messages if message.event]:
+        if readable := [message for message in messages if not message.fault]:
             self._groups.append(readable)
 
     def _take_up_waiting(self) -> None:
@@ -150,6 +169,8 @@ class Writer:
             self._waiting.append(group[0])
         else:
             group[0].fault = error.what
+            if isinstance(error, Violation) and group[0].event is not None:
+                group[0].violated = group[0].event.order.item
             self._groups.append(group)
 
     def _may_wait(self, message: _Message) -> bool:
@@ -161,8 +182,12 @@ class Writer:
         return now - message.over_since < PATIENCE and len(self._waiting) < self._settings.batch // 2
 
     def _park(self, message: _Message) -> None:
+        if message.violated:
+            self._tell_violation(message)
         delivery = message.delivery
-        parked = Parked(message.id, message.fault, delivery.body, int(self._clock.wall() * 1000))
+        parked = Parked(
+            message.id, message.fault, delivery.body, int(self._clock.wall() * 1000), message.order_id, message.state
+        )
         try:
             with self._breaker.calling():
                 self._orders.park(parked)
@@ -180,6 +205,21 @@ class Writer:
             message.fault,
         )
         self._tell_broker(lambda: self._consumer.ack([delivery]))
+
+    def _tell_violation(self, message: _Message) -> None:
+        """First of all, so that no more is sold; but a ledger that is down keeps nobody's order from being parked."""
+        item, message.violated = message.violated, ""
+        paused = "it is paused now"
+        try:
+            if self._on_violation is not None:
+                self._on_violation(item)
+        except SeckillError as error:
+            paused = f"it could not be paused ({error}); do it now: seckill-sidecar item pause {item}"
+        self._log.error(
+            "more of %s was sold than there is: %s; %s. Find out which ledger sold (seckill-sidecar audit), "
+            "retry or refund what is parked, then seckill-sidecar item open %s",
+            item, message.fault, paused, item,
+        )  # fmt: skip
 
     # -- when a store fails ---------------------------------------------------------------------------
 
@@ -206,6 +246,14 @@ class Writer:
 
 def _decode(delivery: Delivery) -> _Message:
     try:
-        return _Message(delivery, event=Event.decode(delivery.body))
+        event = Event.decode(delivery.body)
     except BadMessage as error:
         return _Message(delivery, fault=str(error))
+    if event.kind is EventKind.LATE_PAYMENT:
+        return _Message(delivery, event, _late(event), ParkedState.LATE_PAYMENT)
+    return _Message(delivery, event)
+
+
+def _late(event: Event) -> str:
+    ended = "was cancelled" if event.order.state is State.CANCELLED else "had expired"
+    return f"paid after it {ended}; refund it, or sell a unit by hand"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from seckill_sidecar.errors import (
     Unwritable,
 )
 from seckill_sidecar.model import Event, EventKind, Order, State
+from seckill_sidecar.ports import ParkedState
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 from seckill_sidecar.workers.writer import LONGEST_PAUSE, PATIENCE, Writer
 
@@ -49,7 +50,20 @@ class Desk:
     orders: Failing
     door: Door
     clock: ManualClock
-    writer: Writer
+    writer: Writer = field(init=False)
+    settings: WriterSettings
+    paused: list[str] = field(default_factory=list)
+    ledger_down: bool = False
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(
+            self.queue, self.orders, self.settings, self.door, self.clock, LOG, on_violation=self.pause
+        )
+
+    def pause(self, sku: str) -> None:
+        if self.ledger_down:
+            raise StoreDown("ledger", "gone fishing too")
+        self.paused.append(sku)
 
     def written(self) -> list[int]:
         """Sequence numbers of the orders in the database."""
@@ -68,8 +82,7 @@ def settings() -> WriterSettings:
 def desk(tmp_path: Path, settings: WriterSettings) -> Iterator[Desk]:
     with closing(connect_orders_db(database_url(tmp_path), settings, Timeouts())) as orders:
         orders.migrate()
-        queue, failing, door, clock = ListQueue(), Failing(orders), Door(), ManualClock()
-        yield Desk(queue, failing, door, clock, Writer(queue, failing, settings, door, clock, LOG))
+        yield Desk(ListQueue(), Failing(orders), Door(), ManualClock(), settings)
 
 
 # -- the good way ------------------------------------------------------------------------------------
@@ -150,6 +163,56 @@ def test_a_batch_of_nothing_but_bad_messages_is_parked_whole(desk: Desk) -> None
     assert desk.writer.step() == 14
     assert len(desk.parked()) == 14
     assert desk.queue.empty
+
+
+def test_a_late_payment_is_parked_as_such_and_changes_no_row(desk: Desk) -> None:
+    first = bought(1)
+    late = replace(expired(first), kind=EventKind.LATE_PAYMENT, no=3)
+    cancelled = replace(late, order=replace(late.order, id=make_id(SKU), state=State.CANCELLED))
+    desk.queue.put(first, late, expired(first), cancelled)
+    assert desk.writer.step() == 4
+    assert [order.state for order in desk.orders.orders(SKU)] == [State.EXPIRED]
+    reasons = {parked.order_id: parked.reason for parked in desk.orders.parked()}
+    assert "had expired; refund it, or sell a unit by hand" in reasons[first.order.id]
+    assert "was cancelled" in reasons[cancelled.order.id]
+    assert {parked.state for parked in desk.orders.parked()} == {ParkedState.LATE_PAYMENT}
+    assert desk.queue.empty
+
+
+# -- an item that was sold twice over ----------------------------------------------------------------
+
+
+def test_an_order_over_the_total_pauses_its_item_once_it_is_out_of_patience(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.queue.put(bought(1, total=1), bought(2, total=1))
+    desk.writer.step()
+    assert desk.paused == []
+    desk.clock.advance(PATIENCE + 1)
+    desk.writer.step()
+    assert desk.paused == [SKU]
+    assert len(desk.parked()) == 1
+    assert "seckill-sidecar item open sku-1" in caplog.text
+
+
+def test_a_second_order_with_the_same_number_pauses_the_item(desk: Desk) -> None:
+    desk.queue.put(bought(1), bought(1))
+    assert desk.writer.step() == 2
+    assert (desk.paused, len(desk.parked()), desk.written()) == ([SKU], 1, [1])
+
+
+def test_a_ledger_that_is_down_keeps_no_order_from_being_parked(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.ledger_down = True
+    desk.queue.put(bought(1), bought(1))
+    desk.writer.step()
+    assert (len(desk.parked()), desk.queue.empty) == (1, True)
+    assert "do it now: seckill-sidecar item pause sku-1" in caplog.text
+
+
+def test_an_order_at_fault_by_itself_pauses_nothing(desk: Desk) -> None:
+    desk.queue.put(bought(1, buyer="x" * 256))
+    desk.writer.step()
+    assert (desk.paused, len(desk.parked())) == ([], 1)
 
 
 # -- over the total ----------------------------------------------------------------------------------

@@ -34,12 +34,23 @@ class RabbitConsumer:
     """
 
     def __init__(
-        self, url: str, settings: BrokerSettings, timeouts: Timeouts, clock: Clock, name: str, prefetch: int
+        self,
+        url: str,
+        settings: BrokerSettings,
+        timeouts: Timeouts,
+        clock: Clock,
+        name: str,
+        prefetch: int,
+        queue: str = "",
     ) -> None:
-        """``name`` is what RabbitMQ shows of this process. Raises ``StoreError`` if the URL can't be read."""
+        """``name`` is what RabbitMQ shows of this process; ``queue`` another one than that of the orders.
+
+        Raises ``StoreError`` if the URL can't be read.
+        """
         self._target = target(url, settings, timeouts, name)
         self._settings = settings
         self._prefetch = prefetch
+        self._queue = queue or settings.queue
         self._name = name
         self._inbox = Inbox(clock)
         self._keeper: Keeper | None = None
@@ -79,16 +90,19 @@ class RabbitConsumer:
         self._inbox.lose(Failure(StoreDown, "closed"))
 
     def _make_session(self, loop: Loop) -> Session:
-        return ConsumeSession(loop, self._target, self._settings, self._inbox, self._prefetch)
+        return ConsumeSession(loop, self._target, self._settings, self._inbox, self._prefetch, self._queue)
 
 
 class ConsumeSession(Session):
     """One connection's consuming: deliveries go to the inbox, answers come from it."""
 
-    def __init__(self, loop: Loop, target: Target, settings: BrokerSettings, inbox: Inbox, prefetch: int) -> None:
+    def __init__(
+        self, loop: Loop, target: Target, settings: BrokerSettings, inbox: Inbox, prefetch: int, queue: str
+    ) -> None:
         super().__init__(loop, target, settings)
         self._inbox = inbox
         self._prefetch = prefetch
+        self._queue = queue
         self._base = 0
 
     def answer(self, verb: Verb, tags: list[int], whole: bool) -> None:
@@ -100,7 +114,7 @@ class ConsumeSession(Session):
         channel.basic_qos(prefetch_count=self._prefetch)
         channel.add_on_cancel_callback(self._cancelled)
         self._base = self._inbox.open(self.answer)
-        channel.basic_consume(self._settings.queue, self._arrived, callback=lambda _: self._become_ready())
+        channel.basic_consume(self._queue, self._arrived, callback=lambda _: self._become_ready())
 
     def _on_ready(self) -> None:
         """Deliveries may have come before; nothing is left to do."""
@@ -126,7 +140,7 @@ class ConsumeSession(Session):
             "queue %s was deleted or its node is gone: what it held is lost to RabbitMQ; run: seckill-sidecar audit",
             self._settings.queue,
         )
-        self.end(ConsumerCancelled(f"queue {self._settings.queue} is gone"))
+        self.end(ConsumerCancelled(f"queue {self._queue} is gone"))
         self.leave()
 
     def _send(self, verb: Verb, tags: list[int], whole: bool) -> None:

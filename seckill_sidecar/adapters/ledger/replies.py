@@ -101,6 +101,8 @@ def read_item(sku: str, flat: Sequence[Any]) -> ItemView:
             epoch=int(fields["epoch"]),
             seq=int(fields["seq"]),
             status=fields["status"],
+            chain=int(fields.get("chain", 0)),
+            digest=fields.get("digest", ""),
         )
     except (KeyError, ValueError) as error:
         raise LedgerUntrusted("ledger", f"the item key of {sku} is damaged: {error!r}") from error
