@@ -68,10 +68,11 @@ class SqlOrdersDb:
             epoch = int(next_epoch)
 
     def _orders_of_epoch(self, item: str, epoch: int) -> Iterator[Order]:
-        seq = 0
-        while page := [Row(*row) for row in self._transactions.page("orders_page", item=item, epoch=epoch, seq=seq)]:
+        last = 0
+        while (first := self._find("next_number", item=item, epoch=epoch, seq=last)[0][0]) is not None:
+            page = [Row(*row) for row in self._transactions.page("orders_page", item=item, epoch=epoch, first=first)]
             yield from (row.order for row in page)
-            seq = page[-1].seq
+            last = page[-1].seq if page else int(first)
 
     def orders_named(self, order_ids: Sequence[str]) -> list[Order]:
         """Those orders that have these ids."""

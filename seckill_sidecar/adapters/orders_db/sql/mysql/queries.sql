@@ -121,14 +121,16 @@ GROUP BY epoch
 ORDER BY epoch;
 
 -- name: orders_page
--- The next orders of an item and epoch. First their ids, which the unique key alone supplies, from its middle on; asked
--- for whole rows, MariaDB reads the epoch from its beginning for each page (at 900,000 orders 1.8 s, so 0.04 s).
+-- The orders of an item and epoch that have the next numbers. Bounded above by a number and not by LIMIT: without such a
+-- bound MariaDB reads the epoch from its beginning for each page (1.8 s at the 900,000th order, so 0.02 s).
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
 FROM seckill_orders
-JOIN (
-    SELECT order_id FROM seckill_orders WHERE item = :item AND epoch = :epoch AND seq > :seq ORDER BY seq LIMIT :most
-) AS page USING (order_id)
+WHERE item = :item AND epoch = :epoch AND seq >= :first AND seq < :first + :most
 ORDER BY seq;
+
+-- name: next_number
+-- The number of the order after this one, or NULL.
+SELECT MIN(seq) FROM seckill_orders WHERE item = :item AND epoch = :epoch AND seq > :seq;
 
 -- name: next_epoch
 -- The epoch after this one that has orders, or NULL.

@@ -113,12 +113,15 @@ GROUP BY epoch
 ORDER BY epoch;
 
 -- name: orders_page
--- The next orders of an item and epoch, by their unique key.
+-- The orders of an item and epoch that have the next numbers.
 SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms
 FROM seckill_orders
-WHERE item = :item AND epoch = :epoch AND seq > :seq
-ORDER BY seq
-LIMIT :most;
+WHERE item = :item AND epoch = :epoch AND seq >= :first AND seq < :first + :most
+ORDER BY seq;
+
+-- name: next_number
+-- The number of the order after this one, or NULL.
+SELECT MIN(seq) FROM seckill_orders WHERE item = :item AND epoch = :epoch AND seq > :seq;
 
 -- name: next_epoch
 -- The epoch after this one that has orders, or NULL.
