@@ -82,8 +82,13 @@ CREATE VIEW places AS SELECT *, CASE
 END AS place FROM orders
 """
 
+# The ledger is scanned in the order of its hash table. Put into the sorted table like that, nearly every order would
+# touch a page of its own, so what was scanned is sorted first.
+_SCANNED = "CREATE TABLE scanned (item, id, epoch, seq, quantity, ledger, ledger_is)"
+_PUT_SCANNED = "INSERT INTO scanned VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_LEDGER = """
-INSERT INTO orders (item, id, epoch, seq, quantity, ledger, ledger_is) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orders (item, id, epoch, seq, quantity, ledger, ledger_is)
+SELECT item, id, epoch, seq, quantity, ledger, ledger_is FROM scanned WHERE true ORDER BY item, id, rowid
 ON CONFLICT (item, id) DO UPDATE SET ledger = excluded.ledger
 """
 _PUT_OUTBOX = """
@@ -130,8 +135,8 @@ class Places:
         self._table = sqlite3.connect("", isolation_level=None)  # no name: a file that is deleted as soon as opened
         for setting in (f"cache_size = -{_CACHE_KIB}", "journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
             self._table.execute(f"PRAGMA {setting}")
-        self._table.execute(_TABLE)
-        self._table.execute(_PLACES)
+        for definition in (_TABLE, _SCANNED, _PLACES):
+            self._table.execute(definition)
 
     def close(self) -> None:
         """Delete the file."""
@@ -141,7 +146,9 @@ class Places:
 
     def put_ledger(self, orders: Iterable[Order]) -> None:
         """Orders as the ledger has them; one that comes twice (HSCAN) counts once, as it stood the last time."""
-        self._put(_PUT_LEDGER, ((*_named(order), order.state, _identity(order)) for order in orders))
+        self._put(_PUT_SCANNED, ((*_named(order), order.state, _identity(order)) for order in orders))
+        self._table.execute(_PUT_LEDGER)
+        self._table.execute("DELETE FROM scanned")
 
     def put_outbox(self, events: Iterable[Event]) -> None:
         """Events that wait in the outbox, oldest first."""

@@ -69,8 +69,9 @@ def test_an_added_row_is_unknown_to_the_ledger(shop: Shop) -> None:
     bought = shop.play()
     shop.database.run("UPDATE seckill_items SET held = held + 2")
     shop.database.run(
-        "INSERT INTO seckill_orders SELECT ?, item, epoch, 77, buyer, 2, 'held', 1, 1, 1, '', 1 "
-        "FROM seckill_orders WHERE order_id = ?",
+        "INSERT INTO seckill_orders (order_id, item, epoch, seq, buyer, quantity, state, event_no, "
+        "accepted_at_ms, due_at_ms, reason, updated_at_ms) "
+        "SELECT ?, item, epoch, 77, buyer, 2, 'held', 1, 1, 1, '', 1 FROM seckill_orders WHERE order_id = ?",
         f"{SKU}~{'7' * 26}",
         bought[0].id,
     )
@@ -172,6 +173,37 @@ def test_a_parked_settlement_explains_why_the_database_lags(shop: Shop) -> None:
     shop.site.orders.park(Parked("x", "no such column", fields[b"event"], 1))
     shop.redis.xdel(shop.key("outbox"), entry_id)
     shop.expect_balanced(accepted=9, in_database=8, parked=1)
+
+
+def test_a_refunded_order_rests_with_the_parked(shop: Shop) -> None:
+    shop.play()
+    order = shop.buy("late")
+    [(entry_id, fields)] = shop.redis.xrange(shop.key("outbox"))
+    shop.site.orders.park(Parked("x", "no such column", fields[b"event"], 1))
+    shop.redis.xdel(shop.key("outbox"), entry_id)
+    shop.settle(order, State.CANCELLED)
+    [parked] = shop.site.orders.parked()
+    assert shop.site.orders.refund(parked, State.CANCELLED, 2)
+    shop.write()
+    shop.expect_balanced(accepted=10, in_database=9, parked=1)
+
+
+def test_a_parked_message_that_was_retried_has_to_be_in_the_database(shop: Shop) -> None:
+    lost = shop.buy()
+    [(_, fields)] = shop.redis.xrange(shop.key("outbox"))
+    shop.site.orders.park(Parked("x", "no such column", fields[b"event"], 1))
+    shop.redis.delete(shop.key("outbox"))
+    [parked] = shop.site.orders.parked()
+    shop.site.orders.resolve_parked(parked.id, 2)
+    assert ids(shop.expect_wrong(missing=1), "missing") == {lost.id}
+
+
+def test_a_late_payment_is_no_difference_whether_it_waits_or_is_parked(shop: Shop) -> None:
+    bought = shop.play()
+    shop.settle(bought[1], State.PAID)
+    shop.expect_balanced(accepted=9, in_database=9)
+    shop.write()
+    shop.expect_balanced(accepted=9, in_database=9, parked=0)
 
 
 # -- units

@@ -10,6 +10,7 @@ store and not in the ledger was accepted after the ledger was read; asking the l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from dataclasses import dataclass, field
 from seckill_sidecar.adapters.places import Places
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted
-from seckill_sidecar.model import Event
+from seckill_sidecar.model import Event, EventKind
 from seckill_sidecar.ops.audit.books import Books, LedgerBook
-from seckill_sidecar.ports import Ledger, OrdersDb
+from seckill_sidecar.ports import Ledger, OrdersDb, ParkedState
 
 MOST_UNREADABLE = 20
 _SECONDS = 5.0
@@ -112,13 +113,18 @@ class Reader:
                     yield event
 
     def _parked(self, readings: Iterable[Reading]) -> Iterator[Event]:
+        """What parked messages keep and no row has: until an operator retries them, or for good once refunded."""
         epochs = {reading.sku: reading.epoch for reading in readings if not reading.damage}
         for parked in self._orders.parked():
+            if parked.state is ParkedState.RETRIED:
+                continue  # it was written, so the database has to have it
             try:
                 event = Event.decode(parked.body)
             except BadMessage:
                 continue  # it names no order; the one that it belongs to will be missing
-            if event.order.item in epochs and event.order.epoch >= epochs[event.order.item]:
+            if event.kind is EventKind.LATE_PAYMENT:
+                continue  # it changed nothing; its order stands elsewhere
+            if event.order.epoch >= epochs.get(event.order.item, math.inf):
                 yield event
 
     @contextmanager
