@@ -114,7 +114,7 @@ SETTINGS: dict[str, Any] = {
     "identity": {"buyer": {"header": "X-User", "trust": "proxy"}, "trusted_proxies": ["127.0.0.1/32"]},
     "routes": ROUTES,
     "limits": {"buyer": "6/m", "address": "30/m", "body": "4KiB"},
-    "timeouts": {"storefront": "2s"},
+    "timeouts": {"request": "10s", "ledger": "3s", "broker": "3s", "storefront": "3s"},  # no test of patience
     "log": {"level": "debug", "format": "json"},
 }
 

@@ -15,7 +15,7 @@ from stack import MariaDB, RabbitMQ, Redis, Server, eventually
 
 IN_THE_DATABASE_WITHIN = 30.0
 REQUEST = 3.0
-"""Seconds: the default of ``timeouts.request``."""
+"""Seconds for a purchase, as is the default."""
 NAME = "whole-stack"
 
 
@@ -62,7 +62,7 @@ def _stack(rabbit_server: RabbitMQ) -> Iterator[Stack]:
                 "database": mariadb.create_database("shop"),
             },
             "broker": {part: f"{NAME}.{part}" for part in ("exchange", "queue", "parked")},
-            "timeouts": {"storefront": "2s"},  # the defaults, as in production
+            "timeouts": {"request": f"{REQUEST:g}s", "ledger": "500ms", "broker": "1s"},
             "limits": {"buyer": "off", "address": "off"},
             "log": {"level": "info"},
         }
