@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seckill_sidecar.wire.fields import Malformed, might_hold, parse, parse_multipart
@@ -49,6 +49,7 @@ def test_all_wanted_fields_have_to_be_there() -> None:
     assert not might_hold(b"a=1", {"a": "1", "b": "2"})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_malformed(encoded: bytes) -> None:
     might_hold(encoded, CONFIRM)
@@ -59,6 +60,7 @@ def test_any_bytes_are_read_or_malformed(encoded: bytes) -> None:
     assert all(values for values in fields.values())
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["multipart/form-data; boundary=x", "multipart/form-data", "", "x; boundary="]),

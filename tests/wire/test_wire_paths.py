@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seckill_sidecar.model import SKU
@@ -132,18 +132,21 @@ def test_another_address_is_none_of_ours(template: str, path: str) -> None:
     assert not Template(template).might_be(loosen(path.encode("latin-1")))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_decoded_and_loosened(raw: bytes) -> None:
     decode(raw.decode("latin-1"))
     assert all(path.startswith("/") for path in loosen(raw))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="/\\.;%?#25buyBUYfx\x00 \ue000{}", max_size=40))
 def test_any_mischief_with_separators_can_be_decoded_and_loosened(text: str) -> None:
     decode(text.encode("utf-8", "replace").decode("latin-1"))
     loosen(text.encode("utf-8", "replace"))
 
 
+@settings(deadline=None)
 @given(skus)
 def test_what_is_the_purchase_address_might_be_it_too(sku: str) -> None:
     path = f"/buy/{sku}"
@@ -151,12 +154,14 @@ def test_what_is_the_purchase_address_might_be_it_too(sku: str) -> None:
     assert BUY.might_be(loosen(path.encode()))
 
 
+@settings(deadline=None)
 @given(skus, st.data())
 def test_encoding_any_letter_keeps_the_address(sku: str, data: st.DataObject) -> None:
     path = "".join(f"%{ord(char):02x}" if char != "/" and data.draw(st.booleans()) else char for char in f"/buy/{sku}")
     assert decode(path) == f"/buy/{sku}"
 
 
+@settings(deadline=None)
 @given(skus, st.integers(2, 3))
 def test_encoding_again_and_again_keeps_it_an_alias(sku: str, times: int) -> None:
     path = f"/buy/{sku}"
@@ -167,6 +172,7 @@ def test_encoding_again_and_again_keeps_it_an_alias(sku: str, times: int) -> Non
     assert BUY.might_be(loosen(path.encode()))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["", ".", "x/..", "x/y/../..", ";a=1", " ", "%2e", "%20", "x/%2e%2e"]), max_size=3), skus
 )

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seckill_sidecar.model import Order, State
@@ -20,6 +20,7 @@ RING = Keyring([NEW, OLD])
 names = st.text(st.characters(exclude_categories=("Cs",)), max_size=100)
 
 
+@settings(deadline=None)
 @given(names, st.integers(1, 10**9))
 def test_a_token_carries_its_payload_until_it_expires(name: str, seconds: int) -> None:
     token = RING.sign(BUYER, name, NOW + seconds)
@@ -61,6 +62,7 @@ def test_what_has_not_the_form_of_a_token_is_none(token: str) -> None:
         RING.verify(BUYER, token, NOW)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_letter_of_a_token_can_be_changed(data: st.DataObject) -> None:
     token = RING.sign(BUYER, "alice", NOW + 60)
@@ -72,6 +74,7 @@ def test_no_letter_of_a_token_can_be_changed(data: st.DataObject) -> None:
             RING.verify(BUYER, forged, NOW)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_token_or_is_refused(text: str) -> None:
     with pytest.raises(InvalidToken):
