@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import BadMessage, Unwritable, UsageError
+from seckill_sidecar.errors import BadMessage, StoreError, Unwritable, UsageError
 from seckill_sidecar.model import Event, State
 from seckill_sidecar.ports import Consumer, Ledger, OrdersDb, Parked, ParkedState
 
@@ -72,16 +72,24 @@ class ParkedMessages:
     def list(self, everything: bool, as_json: bool) -> str:
         """What waits, or all."""
         found = [parked for parked in self._orders.parked() if everything or parked.state.waits]
-        in_broker = self._queue.depth() if self._queue is not None else 0
+        in_broker = self._depth()
         if as_json:
             return json.dumps({"parked": [_fields(parked) for parked in found], "in_broker": in_broker})
         lines = [
             f"{parked.id}  {parked.state}  {parked.order_id or parked.message_id}  {parked.reason}" for parked in found
         ]
-        lines.append(f"{len(found)} in the database, {in_broker} in RabbitMQ's parked queue")
+        lying = "unknown how many" if in_broker is None else in_broker
+        lines.append(f"{len(found)} in the database, {lying} in RabbitMQ's parked queue")
         if in_broker:
             lines.append("take those in with: seckill-sidecar parked collect")
         return "\n".join(lines)
+
+    def _depth(self) -> int | None:
+        """None while RabbitMQ can't be asked: what is in the table can be seen to all the same."""
+        try:
+            return self._queue.depth() if self._queue is not None else 0
+        except StoreError:
+            return None
 
     def retry_all(self) -> tuple[str, int]:
         """Every message that waits, the oldest first, but late payments."""
