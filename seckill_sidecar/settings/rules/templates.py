@@ -11,7 +11,7 @@ from seckill_sidecar.settings.schema import Settings
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
 _NEVER_IN_PATHS = re.compile(r"[\s\x00-\x1f\x7f?#%;\\]")
-_NEVER_IN_REDIRECTS = re.compile(r"[\s\x00-\x1f\x7f\\]")
+_NEVER_IN_REDIRECTS = re.compile(r"[^!-~]|\\")
 _PLACEHOLDERS = ("order", "token", "item")
 
 
