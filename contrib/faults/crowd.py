@@ -142,7 +142,8 @@ class _Paced:
 
 def _keep_buying(buyer: Buyer, queue: _Paced) -> None:
     while (attempt := queue.take()) is not None:
-        buyer.buy(attempt)
+        if buyer.buy(attempt).meaning == BROKEN:
+            time.sleep(_PAUSE_S)  # nobody hammers on a closed door
     buyer.close()
 
 

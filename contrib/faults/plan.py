@@ -34,7 +34,7 @@ def plan_run(name: str, seed: int, sku: str, hold: float) -> tuple[Plan, random.
     """The plan of a run, and the chance that its fault is to use for choices of its own."""
     chance = random.Random(f"{name} {seed}")
     # All sell for longer than until the fault comes; some are sold out before it heals, some never.
-    total = chance.choice([200, 350, 1500])
+    total = chance.choice([300, 600, 1500])
     plan = Plan(name, seed, sku, total, per_buyer=3, hold=hold, fault_at=chance.uniform(0.4, 1.4))
     return plan, random.Random(chance.random())
 

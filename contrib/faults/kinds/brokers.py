@@ -30,22 +30,25 @@ class Unbound(Fault):
 
 
 class QueueFull(Unbound):
-    """The queue takes one message and refuses the others."""
+    """The queue takes ten messages and refuses the others; there are no writers."""
 
     name = "broker-queue-full"
     lasts = (1.5, 2.5)
 
-    def inject(self) -> None:
-        for writer in self.stage.writers:
-            writer.pause()
-        policy = '{"max-length": 1, "overflow": "reject-publish"}'
+    def prepare(self) -> None:
+        policy = '{"max-length": 10, "overflow": "reject-publish"}'
         self.stage.rabbit.ctl("set_policy", "full", f"^{re.escape(ORDERS_QUEUE)}$", policy, "--apply-to", "queues")
+
+    def inject(self) -> None:
+        # Not paused: the broker would push all that comes to them, and the queue never fill.
+        for writer in self.stage.writers:
+            writer.kill()
 
     def heal(self) -> None:
         self.left = self.stage.shelf.progress(self.plan.sku)[0]
-        self.stage.rabbit.ctl("clear_policy", "full")
         for writer in self.stage.writers:
-            writer.resume()
+            writer.start()
+        self.stage.rabbit.ctl("clear_policy", "full")
 
 
 class MemoryAlarm(Unbound):
