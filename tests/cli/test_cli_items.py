@@ -197,6 +197,25 @@ def test_an_item_that_only_the_database_remembers_is_not_sold_again(sale: Home, 
     assert view(sale)["epoch"] == order.epoch + 1
 
 
+def test_an_emptied_ledger_is_not_filled_again_though_no_order_was_written_yet(sale: Home, redis_server: Redis) -> None:
+    put_on_sale(sale)
+    buy(sale, "kettle")
+    epoch = view(sale)["epoch"]
+    redis_server.flush()
+    expect_usage(sale.run("item", "load"), "kettle", f"--replaces {epoch}")
+    assert sale.run("item", "list", "--json").json == []
+
+
+def test_one_damaged_item_does_not_hide_the_others(sale: Home, redis_server: Redis) -> None:
+    put_on_sale(sale)
+    assert sale.run("item", "load", "teapot", "--total", "3").code == 0
+    redis_server.ask("SET seckill:{teapot}:item x")
+    done = sale.run("item", "list")
+    assert done.code == 1
+    assert "kettle" in done.out
+    assert "teapot  DAMAGED: WRONGTYPE" in done.out
+
+
 # -- stores that are not there -------------------------------------------------------------------------
 
 
