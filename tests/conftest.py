@@ -5,6 +5,7 @@ A test may pause, kill or restart a session's server: the ``…_url`` of the nex
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -132,3 +133,12 @@ def nginx() -> Iterator[Callable[..., Nginx]]:
     """Start an nginx: ``nginx(server="location / { … }", http="upstream shop { … }")``."""
     with ExitStack() as servers:
         yield lambda server, http="": servers.enter_context(Nginx(server, http))
+
+
+@pytest.fixture(autouse=True)
+def the_programs_log_as_it_was() -> Iterator[None]:
+    """A command that a test runs in this process sends the program's log to its own standard error; not the next one's."""
+    log = logging.getLogger("seckill_sidecar")
+    handlers, level, propagate = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.level, log.propagate = handlers, level, propagate
