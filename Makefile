@@ -22,8 +22,7 @@ demo: $(VENV)/demo.stamp ## play a flash sale; STACK=real REQUESTS= BUYERS= STOC
 
 .PHONY: test
 test: $(VENV)/dev.stamp servers ## run the tests against real servers, with threads and under gevent; ARGS="-k word" picks
-	$(BIN)/python -m pytest $(ARGS)
-	$(BIN)/python contrib/stack/pytest_gevent.py -m gevent_too $(ARGS)
+	@contrib/stack/test.sh $(BIN)/python $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev.stamp ## what a commit must pass: lint, format, types

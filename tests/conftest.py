@@ -137,7 +137,7 @@ def nginx() -> Iterator[Callable[..., Nginx]]:
 
 @pytest.fixture(autouse=True)
 def the_programs_log_as_it_was() -> Iterator[None]:
-    """A command that a test runs in this process sends the program's log to its own standard error; not the next one's."""
+    """A command that a test runs in this process sends the log to that test's standard error, not to the next one's."""
     log = logging.getLogger("seckill_sidecar")
     handlers, level, propagate = log.handlers[:], log.level, log.propagate
     yield

@@ -19,7 +19,9 @@ def load(sale: Sale, total: int = 7, replaces: int | None = None, epoch: int = 1
 
 def test_a_loaded_item_is_what_was_asked_for(sale: Sale) -> None:
     view = sale.ledger.load(ITEM, within())
-    assert view == ItemView(SKU, 7, 7, 0, 0, NOW_MS, NOW_MS + 1, 3, 60_000, epoch=1, seq=0, status="open")
+    assert view == ItemView(
+        SKU, 7, 7, 0, 0, NOW_MS, NOW_MS + 1, 3, 60_000, epoch=1, seq=0, status="open", digest="0" * 40
+    )
     assert sale.item() == view
     assert sale.ledger.items(within()) == [SKU]
 

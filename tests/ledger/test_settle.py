@@ -59,10 +59,12 @@ def test_a_payment_that_comes_too_late_is_recorded_once_and_changes_no_units(sal
     sale.settle(order, first)
     before = sale.item()
     late = sale.settle(order, "paid", "paid at the bank")
+    after = sale.item()
     event = Event.decode(late.body)
     assert (event.kind, event.no, event.reason) == (EventKind.LATE_PAYMENT, 3, "paid at the bank")
     assert event.order.state == first
-    assert (late.outcome, sale.item()) == (Settlement.LATE, before)
+    assert late.outcome is Settlement.LATE
+    assert after == replace(before, chain=before.chain + 1, digest=event.digest)
     assert sale.settle(order, "paid").outcome is Settlement.REFUSED
 
 
