@@ -38,6 +38,7 @@ class MariaDB(Server):
             "--no-defaults",
             f"--user={getpass.getuser()}",
             f"--datadir={self.data}",
+            f"--tmpdir={self.folder}",  # two that are installed at once delete each other's temporary tables in /tmp
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
