@@ -154,7 +154,16 @@ def receive(consumer: RabbitConsumer, count: int, within: float = 20.0) -> list[
 
 
 def expect_nothing(consumer: RabbitConsumer) -> None:
-    assert consumer.receive(1, 0.2) == []
+    """Find a connected consumer with nothing to receive; a lost connection is waited for."""
+
+    def connected() -> bool:
+        try:
+            assert consumer.receive(1, 0.2) == []
+        except StoreError:
+            return False
+        return True
+
+    eventually(connected, 20.0, "a connected consumer")
 
 
 Open = Callable[..., RabbitBroker]
