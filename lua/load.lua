@@ -5,7 +5,8 @@
 -- A server has a new run id after each start, and what it holds then may be older than what was sold.
 --
 -- load refuses an item that has orders, unless it is told which epoch it replaces; then nothing may be
--- held any more, and the old epoch's books are kept beside the new ones under its number.
+-- held any more, and the old epoch's books are kept beside the new ones under its number. An item that is
+-- being rebuilt, see rebuild.lua, takes nothing but a load.
 --
 -- KEYS[1] item    hash, see reserve.lua
 -- KEYS[2] buyers  hash
@@ -90,6 +91,7 @@ local function load(present)
     'status', ARGV[3], 'opens_at', ARGV[4], 'closes_at', ARGV[5], 'per_buyer', ARGV[6], 'hold', ARGV[7],
     'epoch', math.max(epoch + 1, tonumber(ARGV[9])), 'seq', 0, 'chain', 0, 'digest', string.rep('0', 40),
     'verified', ARGV[10])
+  redis.call('HDEL', KEYS[1], 'rebuilding')
 end
 
 local function verify()
@@ -120,6 +122,9 @@ end
 local present = redis.call('HLEN', KEYS[1]) > 0
 if ARGV[1] ~= 'load' and not present then
   return {'unknown_item'}
+end
+if ARGV[1] ~= 'load' and redis.call('HGET', KEYS[1], 'rebuilding') then
+  return {'unavailable', 'it is being rebuilt; run the rebuild again to finish that'}
 end
 if (ARGV[1] == 'load' or ARGV[1] == 'switch') and not STATUSES[ARGV[3]] then
   return {'unavailable', 'status'}

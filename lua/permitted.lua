@@ -8,8 +8,8 @@
 -- Returns the commands' names; none if nothing is missing
 
 local COMMANDS = {
-  'DEL', 'EXISTS', 'GET', 'HDEL', 'HGET', 'HGETALL', 'HLEN', 'HMGET', 'HSET', 'RENAME', 'SET', 'TIME',
-  'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
+  'DEL', 'EXISTS', 'GET', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HLEN', 'HMGET', 'HSET', 'RENAME', 'SET',
+  'TIME', 'TYPE', 'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
 }
 
 local missing = {}

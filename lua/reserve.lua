@@ -112,7 +112,7 @@ local function event(record)
     v = 1, event = 'accepted', no = 1, id = order_id, item = sku, epoch = item.epoch, seq = record.seq,
     buyer = record.buyer, quantity = record.quantity, accepted_at_ms = record.at, due_at_ms = record.due,
     total = record.total, at_ms = record.at, reason = '', traceparent = ARGV[7],
-    chain = record.chain, prev = record.prev,
+    chain = record.chain, prev = record.prev, key = ARGV[4] ~= '' and ARGV[4] or nil,
   })
 end
 

@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, export, items, orders, parked, verify
+from seckill_sidecar.ops import audit, export, items, orders, parked, rebuild, verify
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
     )
     parked.add_arguments(add("parked", _parked, "list, show, retry, refund or collect what could not be written"))
+    rebuild.add_arguments(
+        add("rebuild", _rebuild, "make an item's ledger anew from the database; a dry run unless --apply is given")
+    )
     export.add_arguments(add("export", _export, "write a sale's history as JSONL; exit 1 if events are missing"))
     verify.add_arguments(add("verify", _verify, "check an exported history; exit 1 names where it breaks"))
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
@@ -181,6 +184,12 @@ def _parked(arguments: argparse.Namespace) -> int:
     text, code = Site(_settings(arguments)).parked_messages().run(arguments)
     print(text)
     return code
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    print(rebuild.run(arguments, Site(settings).rebuild_parts(), settings.items))
+    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

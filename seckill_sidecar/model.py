@@ -185,6 +185,8 @@ class Event:
     """Its number among all events of the item and epoch, from 1."""
     prev: str = ""
     """Digest of the event before it in that chain, 40 hex digits."""
+    key: str = ""
+    """The purchase's idempotency key, with its ``accepted`` event alone; no part of the digest."""
 
     @property
     def message_id(self) -> str:
@@ -220,6 +222,8 @@ class Event:
             "chain": self.chain,
             "prev": self.prev,
         }
+        if self.key:
+            fields["key"] = self.key
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -243,6 +247,7 @@ class Event:
             traceparent=_text(fields, "traceparent", ""),
             chain=_number(fields, "chain", 0) if "chain" in fields else 0,
             prev=_text(fields, "prev", ""),
+            key=_text(fields, "key", ""),
         )
 
 

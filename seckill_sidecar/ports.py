@@ -26,6 +26,31 @@ from seckill_sidecar.model import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An order as the database keeps it, with all that a ledger needs to go on with it."""
+
+    order: Order
+    no: int
+    """Its steps so far."""
+    late: bool = False
+    """Whether it was paid too late."""
+    key: str = ""
+    """The idempotency key of its purchase."""
+    chain: int = 0
+    """Of its accepted event: number, digest of the event before, total of the item."""
+    prev: str = ""
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where an epoch's history ends: the number of its last event and that event's digest."""
+
+    chain: int
+    digest: str
+
+
 class Ledger(Protocol):
     """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
 
@@ -75,6 +100,21 @@ class Ledger(Protocol):
 
     def item(self, sku: str, deadline: Deadline) -> ItemView | None:
         """The item as it stands, or None."""
+
+    def retire(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """Let an item sell and settle no more, until it is rebuilt; the item, None if there is none to be read.
+
+        Raises ``UsageError`` if it is on sale: it has to be paused or closed, unless it is refused anyway.
+        """
+
+    def resume(self, sku: str, deadline: Deadline) -> None:
+        """Take ``retire`` back. The item sells again once it is verified."""
+
+    def rebuild(self, item: Item, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
+        """Put a retired (or missing) item back, with these orders, under an epoch; at once or not at all.
+
+        What was there is kept aside. Raises ``UsageError`` if the outbox is not empty.
+        """
 
     def items(self, deadline: Deadline) -> list[str]:
         """SKUs of all loaded items, sorted."""
@@ -136,6 +176,15 @@ class Consumer(Protocol):
 
     def close(self) -> None:
         """Give unacknowledged deliveries back and disconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue of the broker's at one moment."""
+
+    messages: int
+    """Ready to be delivered. What consumers have in hand is not among them."""
+    consumers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +275,24 @@ class OrdersDb(Protocol):
 
     def high_water(self, item: str) -> tuple[int, int]:
         """The last epoch of which the database has orders and its highest event number; zeros if it has none."""
+
+    def kept(self, item: str, epoch: int) -> Iterator[Kept]:
+        """The orders of an epoch by their numbers, streamed."""
+
+    def ends(self, item: str, epoch: int) -> Ends:
+        """Where the history of an epoch ends, as far as it is here."""
+
+    def waiting(self, item: str, epoch: int) -> list[str]:
+        """Ids of the orders of an epoch of which a parked message waits that would change a row."""
+
+    def carried(self, item: str, epoch: int) -> int:
+        """The highest number of the orders that an epoch took over from another one, 0 if it began anew."""
+
+    def succeed(self, item: str, epoch: int, successor: int, total: int) -> None:
+        """Let another epoch take over all orders of this one, in one transaction; its total will be ``total``.
+
+        From then on no order of the old epoch can be written. Raises ``UsageError`` if more units are held or paid.
+        """
 
     def parked(self) -> Iterator[Parked]:
         """All parked messages in any state, oldest first."""

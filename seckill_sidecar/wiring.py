@@ -15,7 +15,7 @@ from typing import Any
 
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
-from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_depth, quiet_pika
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_state, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.adapters.storefront import ReverseProxy
@@ -32,10 +32,11 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.observers import log
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
+from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
 from seckill_sidecar.plugs.own import OrderResource, own_application
-from seckill_sidecar.ports import Broker, Consumer, OrdersDb
+from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
 from seckill_sidecar.wire.tokens import Keyring, SigningKey
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
@@ -184,10 +185,23 @@ class Site:
             raise UsageError("with stores.broker none there is nothing to relay to")
         return Relay(self.ledger, self.broker, self.breaker("broker"), self.settings.relay, self.clock)
 
-    def writer(self) -> Writer:
+    def rebuild_parts(self) -> Parts:
+        """What a rebuild works with."""
+        settings, queue = self.settings, None
+        if settings.stores.broker != "none":
+            queue = Queue(lambda: self._queue_state(settings.broker.queue), self._rabbit_consumer)
+        return Parts(
+            self.ledger, self.orders, queue, self.writer, self.clock, quiet=max(2.0, settings.timeouts.request)
+        )
+
+    def _queue_state(self, queue: str) -> QueueState:
+        settings = self.settings
+        return queue_state(settings.stores.broker, settings.broker, settings.timeouts, _process_name(), queue)
+
+    def writer(self, consumer: Consumer | None = None) -> Writer:
         """The writer, consuming the broker's queue, or the outbox itself with ``broker: none``."""
         return Writer(
-            self.consumer,
+            consumer or self.consumer,
             self.orders,
             self.settings.writer,
             self.breaker("database"),
@@ -224,10 +238,7 @@ class Site:
         if settings.stores.broker != "none":
             name = settings.broker.parked
             queue = ParkedQueue(
-                depth=lambda: queue_depth(
-                    settings.stores.broker, settings.broker, settings.timeouts, _process_name(), name
-                ),
-                consumer=lambda: self._rabbit_consumer(name),
+                depth=lambda: self._queue_state(name).messages, consumer=lambda: self._rabbit_consumer(name)
             )
         return ParkedMessages(self.orders, lambda: self.ledger, queue, self.clock)
 

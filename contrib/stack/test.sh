@@ -7,7 +7,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=$1
 shift
-halves=(audit broker export faults ledger orders_db parked writer)
+halves=(audit broker export faults ledger orders_db parked rebuild writer)
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM

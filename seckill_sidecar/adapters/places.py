@@ -111,13 +111,15 @@ SELECT COALESCE(SUM(CASE ledger WHEN 'held' THEN quantity ELSE 0 END), 0),
 FROM orders
 WHERE item = :item AND (epoch < :epoch OR seq <= :last)
 """
-_NUMBERS = "SELECT COUNT(DISTINCT seq) FROM orders WHERE item = :item AND epoch = :epoch AND seq BETWEEN 1 AND :last"
+_NUMBERS = """
+SELECT COUNT(DISTINCT seq) FROM orders WHERE item = :item AND epoch = :epoch AND seq > :after AND seq <= :last
+"""
 _GAPS = """
 SELECT previous + 1, seq - 1
 FROM (
-    SELECT seq, LAG(seq, 1, 0) OVER (ORDER BY seq) AS previous
+    SELECT seq, LAG(seq, 1, :after) OVER (ORDER BY seq) AS previous
     FROM (
-        SELECT seq FROM orders WHERE item = :item AND epoch = :epoch AND seq BETWEEN 1 AND :last
+        SELECT seq FROM orders WHERE item = :item AND epoch = :epoch AND seq > :after AND seq <= :last
         UNION ALL SELECT :last + 1
     )
 )
@@ -208,13 +210,15 @@ class Places:
         held, paid = self._table.execute(_UNITS, {"item": item, "epoch": epoch, "last": last}).fetchone()
         return held, paid
 
-    def numbers_missing(self, item: str, epoch: int, last: int) -> int:
-        """How many of the numbers 1 to ``last`` no order of this epoch has."""
-        return last - int(self._table.execute(_NUMBERS, {"item": item, "epoch": epoch, "last": last}).fetchone()[0])
+    def numbers_missing(self, item: str, epoch: int, after: int, last: int) -> int:
+        """How many of the numbers after ``after``, to ``last``, no order of this epoch has."""
+        numbers = {"item": item, "epoch": epoch, "after": after, "last": last}
+        return max(0, last - after) - int(self._table.execute(_NUMBERS, numbers).fetchone()[0])
 
-    def gaps(self, item: str, epoch: int, last: int, most: int) -> list[tuple[int, int]]:
+    def gaps(self, item: str, epoch: int, after: int, last: int, most: int) -> list[tuple[int, int]]:
         """The first of these numbers, as (first, last) of each gap."""
-        return list(self._table.execute(_GAPS, {"item": item, "epoch": epoch, "last": last, "most": most}))
+        numbers = {"item": item, "epoch": epoch, "after": after, "last": last, "most": most}
+        return list(self._table.execute(_GAPS, numbers))
 
     def doubles(self, item: str) -> Iterator[tuple[int, str]]:
         """Orders too many: how many more have the number of another, or come more than once, and the id of one."""

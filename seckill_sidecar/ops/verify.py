@@ -126,7 +126,9 @@ class _Sale:
     """A sale as its events tell it, played again."""
 
     def __init__(self, item: str, epoch: int) -> None:
-        self._of = (item, epoch)
+        self._item, self._last_epoch = item, epoch
+        self._epoch = 0
+        """It rises where a rebuild made the next epoch go on with the history of the one before."""
         self._seq = 0
         self._total = 0
         self._taken = 0
@@ -142,7 +144,7 @@ class _Sale:
 
     def _faults(self, event: Event, digest: object) -> Iterator[str]:
         order = event.order
-        if (order.item, order.epoch) != self._of:
+        if order.item != self._item or not self._epoch <= order.epoch <= self._last_epoch:
             yield f"it is of {order.item}, epoch {order.epoch}"
         if event.chain != self.chain + 1:
             yield f"it is event {event.chain}, expected is {self.chain + 1}"
@@ -150,7 +152,7 @@ class _Sale:
             yield "its prev is not the digest of the event before"
         if event.digest != digest:
             yield "its digest is not what its fields give"
-        if event.total < self._total:
+        if event.total < self._total and order.epoch == self._epoch:
             yield f"the item's total falls from {self._total} to {event.total}"
         yield self._wrong_step(event)
 
@@ -169,7 +171,7 @@ class _Sale:
 
     def _play(self, event: Event) -> str:
         order, kind = event.order, event.kind
-        self.chain, self.digest, self._total = event.chain, event.digest, event.total
+        self.chain, self.digest, self._total, self._epoch = event.chain, event.digest, event.total, order.epoch
         if kind is EventKind.ACCEPTED:
             self._seq = order.seq
             self._taken += order.quantity

@@ -49,9 +49,10 @@ def unseal(line: bytes, before: str) -> tuple[dict[str, Any], str]:
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """An event's line, not sealed yet."""
+    """An event's line, not sealed yet: what its digest is made of, without what concerns one request only."""
     fields = json.loads(event.encode())
     del fields["v"], fields["traceparent"]
+    fields.pop("key", None)
     return {**fields, "digest": event.digest}
 
 

@@ -127,9 +127,11 @@ class OutboxConsumer:
     Entries stay where they are until they are acknowledged, so nothing has to be given back.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, only: str = "") -> None:
+        """``only`` is the SKU of the one item to receive of; all by default."""
         self._ledger = ledger
         self._clock = clock
+        self._only = only
         self._tags = count(1)
         self._in_hand: dict[int, OutboxEntry] = {}
         """By tag: received and not yet answered to. The writer may keep some while it receives others."""
@@ -168,7 +170,7 @@ class OutboxConsumer:
 
     def _look(self, most: int) -> list[OutboxEntry]:
         found: list[OutboxEntry] = []
-        for item in self._ledger.items(self._round()):
+        for item in [self._only] if self._only else self._ledger.items(self._round()):
             if len(found) < most:
                 found += self._look_at(item, most - len(found))
         return found

@@ -106,7 +106,12 @@ class Writer:
                     stop.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
-            self._release()
+            self.release()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing in hand."""
+        return not (self._groups or self._waiting)
 
     def step(self) -> int:
         """Receive one batch and find each message its place; return how many were written or parked.
@@ -237,7 +242,8 @@ class Writer:
         in_hand = sum(map(len, self._groups))
         self._log.log(level, "%s; %d messages in hand, next attempt in %g s", error, in_hand, pause)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give back what is in hand."""
         in_hand = [message.delivery for group in [*self._groups, self._waiting] for message in group]
         self._groups, self._waiting = [], []
         if in_hand:

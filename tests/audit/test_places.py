@@ -42,10 +42,13 @@ def test_units_are_those_of_the_orders_that_were_there_when_the_item_was_read(pl
 
 def test_each_gap_in_the_numbers_is_found(places: Places) -> None:
     places.put_ledger(order(seq) for seq in (2, 3, 7, 7, 12))
-    assert places.numbers_missing(SKU, epoch=1, last=9) == 6
-    assert places.gaps(SKU, epoch=1, last=9, most=10) == [(1, 1), (4, 6), (8, 9)]
-    assert places.gaps(SKU, epoch=1, last=9, most=2) == [(1, 1), (4, 6)]
-    assert places.gaps(SKU, epoch=1, last=0, most=2) == []
+    assert places.numbers_missing(SKU, epoch=1, after=0, last=9) == 6
+    assert places.gaps(SKU, epoch=1, after=0, last=9, most=10) == [(1, 1), (4, 6), (8, 9)]
+    assert places.gaps(SKU, epoch=1, after=0, last=9, most=2) == [(1, 1), (4, 6)]
+    assert places.gaps(SKU, epoch=1, after=0, last=0, most=2) == []
+    assert places.numbers_missing(SKU, epoch=1, after=4, last=9) == 4
+    assert places.gaps(SKU, epoch=1, after=4, last=9, most=10) == [(5, 6), (8, 9)]
+    assert places.numbers_missing(SKU, epoch=1, after=9, last=3) == 0
 
 
 def test_renewing_adds_no_order(places: Places) -> None:

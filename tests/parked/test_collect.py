@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from stack import eventually
 
-from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_depth
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_state
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.errors import Unwritable, UsageError
@@ -36,7 +36,7 @@ def settings() -> BrokerSettings:
 @pytest.fixture
 def queue(rabbit_url: str, settings: BrokerSettings) -> ParkedQueue:
     return ParkedQueue(
-        depth=lambda: queue_depth(rabbit_url, settings, TIMEOUTS, "test", settings.parked),
+        depth=lambda: queue_state(rabbit_url, settings, TIMEOUTS, "test", settings.parked).messages,
         consumer=lambda: RabbitConsumer(rabbit_url, settings, TIMEOUTS, CLOCK, "test", 50, queue=settings.parked),
     )
 
@@ -105,7 +105,7 @@ def test_without_a_broker_there_is_nothing_to_collect(db: OrdersDb) -> None:
 def test_a_broker_that_is_down_hides_nothing_of_the_table(settings: BrokerSettings, db: OrdersDb) -> None:
     nobody = "amqp://guest:guest@127.0.0.1:9/"
     queue = ParkedQueue(
-        depth=lambda: queue_depth(nobody, settings, TIMEOUTS, "test", settings.parked),
+        depth=lambda: queue_state(nobody, settings, TIMEOUTS, "test", settings.parked).messages,
         consumer=lambda: RabbitConsumer(nobody, settings, TIMEOUTS, CLOCK, "test", 50),
     )
     db.park(Parked("odd", "no JSON", b"?", 1))

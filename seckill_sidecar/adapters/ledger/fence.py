@@ -58,6 +58,6 @@ class Fence:
             return ""
         return (
             f"this Redis is behind the database (epoch {epoch}, event {events} of {sku}): it was restored, emptied or "
-            f"is another one. Bring its newest data back; if that is lost, start anew with the units that are left: "
-            f"seckill-sidecar item load {sku} --total UNITS --replaces {epoch}"
+            f"is another one. Bring its newest data back; if that is lost, make it anew from the database: "
+            f"seckill-sidecar rebuild {sku}"
         )

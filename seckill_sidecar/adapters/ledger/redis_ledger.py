@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from seckill_sidecar.adapters.ledger import replies, scripts
 from seckill_sidecar.adapters.ledger.fence import UNVERIFIED, Fence
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import RUN_ID, STORE, Line
+from seckill_sidecar.adapters.ledger.rebuilding import Rebuilding
 from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, UsageError
@@ -26,6 +27,7 @@ from seckill_sidecar.model import (
     State,
     Verdict,
 )
+from seckill_sidecar.ports import Ends, Kept
 
 _LEAST_VERSION = (7, 0)
 _SCAN_COUNT = 500
@@ -65,6 +67,7 @@ class RedisLedger:
         self._rules = rules
         self._clock = clock
         self._rates = rules.rate_arguments()
+        self._rebuilding = Rebuilding(line, keys, clock)
         self.now_us = now_us
         self._seen: dict[str, tuple[int, int]] = {}
         """By item: the highest epoch, and the number of its last event, that this process was told of."""
@@ -233,6 +236,18 @@ class RedisLedger:
                     f"close it and wait until they are paid or expire: seckill-sidecar item close {sku}"
                 )
         raise LedgerUntrusted(STORE, f"load.lua answered {reply!r}")
+
+    def retire(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """Let an item sell and settle no more until it is rebuilt; None if there is none to be read."""
+        return self._rebuilding.retire(sku, self.now_us, deadline)
+
+    def resume(self, sku: str, deadline: Deadline) -> None:
+        """Take ``retire`` back."""
+        self._rebuilding.resume(sku, deadline)
+
+    def rebuild(self, item: Item, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
+        """Put a retired item back, with these orders; see rebuilding.py."""
+        return self._rebuilding.rebuild(item, epoch, kept, ends, status)
 
     def item(self, sku: str, deadline: Deadline) -> ItemView | None:
         """The item as it stands, or None if it was never loaded."""

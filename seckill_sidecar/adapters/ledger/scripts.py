@@ -43,5 +43,10 @@ LOAD = Script.read(
     keys="item buyers orders keys due outbox",
     argv="action units status opens_at closes_at per_buyer hold replaces epoch run_id",
 )
+REBUILD = Script.read(
+    "rebuild",
+    keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due",
+    argv="action run_id now content",
+)
 PERMITTED = Script.read("permitted", keys="item", argv="")
-ALL = (RESERVE, SETTLE, LOAD, PERMITTED)
+ALL = (RESERVE, SETTLE, LOAD, REBUILD, PERMITTED)

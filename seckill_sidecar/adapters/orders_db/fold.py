@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seckill_sidecar.errors import Unwritable
 from seckill_sidecar.model import Event, EventKind, Order, State
@@ -23,12 +23,13 @@ REFUNDED = "refunded"
 """The reason that an order has which an operator refunded."""
 
 _NUMBER = attrgetter("no")
+_NO_LINKS = (None, None, None)
 
 
 class Row(NamedTuple):
     """One row of ``seckill_orders``, columns in the order of the queries.
 
-    The last six say what its two events, ``accepted`` and the one that settled it, can't be told of otherwise; None
+    The last seven say what its two events, ``accepted`` and the one that settled it, can't be told of otherwise; None
     until that event has come.
     """
 
@@ -50,13 +51,15 @@ class Row(NamedTuple):
     settled_chain: int | None = None
     settled_prev: str | None = None
     settled_total: int | None = None
+    idempotency_key: str | None = None
+    """With the ``accepted`` event; the buyer's own word for the purchase, if there was one."""
 
     @classmethod
     def after(cls, event: Event) -> Row:
         """The row of an order of which this is the only event known."""
-        order, state, links = event.order, event.kind.state.value, (event.chain, event.prev, event.total)
-        if event.kind is not EventKind.ACCEPTED:
-            links = (None, None, None, *links)  # type: ignore[assignment]
+        order, state = event.order, event.kind.state.value
+        links: tuple[Any, ...] = (event.chain, event.prev, event.total)
+        links = (*links, *_NO_LINKS, event.key or None) if event.kind is EventKind.ACCEPTED else (*_NO_LINKS, *links)
         return cls(
             order.id, order.item, order.epoch, order.seq, order.buyer, order.quantity, state, event.no,
             order.accepted_at_ms, order.due_at_ms, event.reason, event.at_ms, *links,
@@ -70,6 +73,7 @@ class Row(NamedTuple):
                 accepted_chain=earlier.accepted_chain,
                 accepted_prev=earlier.accepted_prev,
                 accepted_total=earlier.accepted_total,
+                idempotency_key=earlier.idempotency_key,
             )
         return later
 
@@ -160,11 +164,15 @@ def _by_order(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 def _fold_order(changes: Changes, known: Row | None, steps: list[Event]) -> None:
     row = known
-    units = changes.items[steps[0].order.item, steps[0].order.epoch]
+    units = changes.items[steps[0].order.item, known.epoch if known else steps[0].order.epoch]
     for event in sorted(steps, key=_NUMBER) if len(steps) > 1 else steps:
-        units.total = max(units.total, event.total)
-        units.events = max(units.events, event.chain)
-        row = _fold_event(changes, row, Row.after(event))
+        after = Row.after(event)
+        if known is not None and event.order.epoch < known.epoch:
+            after = _of_successor(known, after)
+        else:
+            units.total = max(units.total, event.total)
+            units.events = max(units.events, event.chain)
+        row = _fold_event(changes, row, after)
     if row is None or row is known:
         return
     if known is None:
@@ -177,6 +185,18 @@ def _fold_order(changes: Changes, known: Row | None, steps: list[Event]) -> None
         units.count(known, -1)
     if row.accepted_chain != known.accepted_chain:
         changes.completions.append(row)
+
+
+def _of_successor(known: Row, event: Row) -> Row:
+    """An event of the epoch that the order's present one took over. What came before that is known, or lost for good:
+    the ledger was rebuilt without it."""
+    if event.event_no > known.event_no:
+        raise Unwritable(
+            "database",
+            f"step {event.event_no} ({event.state}) of order {event.order_id} happened in epoch {event.epoch}, and "
+            f"came after a rebuild had made epoch {known.epoch} of it without that step",
+        )
+    return event._replace(epoch=known.epoch)
 
 
 def _fold_event(changes: Changes, row: Row | None, event: Row) -> Row:

@@ -12,10 +12,11 @@ from seckill_sidecar.adapters.orders_db.fold import REFUNDED, Changes, Row, fold
 from seckill_sidecar.adapters.orders_db.parking import Parking
 from seckill_sidecar.adapters.orders_db.session import Dialect, Session, Statement
 from seckill_sidecar.adapters.orders_db.statements import compile_integrators, load_queries
+from seckill_sidecar.adapters.orders_db.succession import Succession, rows
 from seckill_sidecar.adapters.orders_db.transactions import Transactions
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import ORDER_ID, SKU, Event, EventKind, Order, State
-from seckill_sidecar.ports import EpochUnits, Parked, ParkedState, Written
+from seckill_sidecar.ports import Ends, EpochUnits, Kept, Parked, ParkedState, Written
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 
 
@@ -31,6 +32,7 @@ class SqlOrdersDb:
         self._transactions = Transactions(dialect, self._queries, timeouts.database, connections, clock)
         self._find = self._transactions.find
         self._parking = Parking(self._transactions, dialect, self._queries, clock)
+        self._succession = Succession(self._transactions, self._queries)
 
     # -- what the port asks -------------------------------------------------------------------------
 
@@ -61,18 +63,11 @@ class SqlOrdersDb:
         No snapshot of one moment.
         """
         while SKU.fullmatch(item):
-            yield from self._orders_of_epoch(item, epoch)
+            yield from (row.order for row in rows(self._transactions, "orders_page", item, epoch))
             ((next_epoch,),) = self._find("next_epoch", item=item, epoch=epoch)
             if next_epoch is None:
                 return
             epoch = int(next_epoch)
-
-    def _orders_of_epoch(self, item: str, epoch: int) -> Iterator[Order]:
-        last = 0
-        while (first := self._find("next_number", item=item, epoch=epoch, seq=last)[0][0]) is not None:
-            page = [Row(*row) for row in self._transactions.page("orders_page", item=item, epoch=epoch, first=first)]
-            yield from (row.order for row in page)
-            last = page[-1].seq if page else int(first)
 
     def orders_named(self, order_ids: Sequence[str]) -> list[Order]:
         """Those orders that have these ids."""
@@ -110,9 +105,31 @@ class SqlOrdersDb:
         """The highest number in an epoch's chain that any event here has, 0 if there is none."""
         return int(self._find("last_event", item=item, epoch=epoch)[0][0] or 0)
 
+    def ends(self, item: str, epoch: int) -> Ends:
+        """Where the history of an epoch ends, as far as it is here."""
+        return history.ends(self._transactions, item, epoch)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._transactions.close()
+
+    # -- an epoch that another takes over, see succession.py ------------------------------------------
+
+    def kept(self, item: str, epoch: int) -> Iterator[Kept]:
+        """The orders of an epoch by their numbers, a page in memory at a time."""
+        return self._succession.kept(item, epoch)
+
+    def waiting(self, item: str, epoch: int) -> list[str]:
+        """Ids of the orders of an epoch of which a parked message waits that would change a row."""
+        return self._succession.waiting(item, epoch)
+
+    def carried(self, item: str, epoch: int) -> int:
+        """The highest number of the orders that an epoch took over, 0 if it began anew."""
+        return self._succession.carried(item, epoch)
+
+    def succeed(self, item: str, epoch: int, successor: int, total: int) -> None:
+        """Let another epoch take over all orders of this one, in one transaction."""
+        self._succession.succeed(item, epoch, successor, total)
 
     # -- parked messages, see parking.py --------------------------------------------------------------
 
@@ -173,13 +190,13 @@ class SqlOrdersDb:
         return {row[0]: Row(*row) for row in found}
 
     def _put(self, session: Session, changes: Changes) -> None:
-        for query, rows in (
+        for query, put in (
             ("insert_held", [row for row in changes.inserts if row.is_plain]),
             ("insert_orders", [row for row in changes.inserts if not row.is_plain]),
             ("update_orders", changes.updates),
             ("complete_orders", changes.completions),
         ):
-            _run(session, self._queries[query], rows)
+            _run(session, self._queries[query], put)
         self._put_items(session, changes)
 
     def _put_items(self, session: Session, changes: Changes) -> None:

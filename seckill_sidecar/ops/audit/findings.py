@@ -30,7 +30,7 @@ def report_on(readings: Collection[Reading], places: Places, arriving: bool) -> 
 
 def _report_on_item(reading: Reading, places: Places, arriving: bool) -> ItemReport:
     counts = dict.fromkeys(Place, 0) | places.counts(reading.sku)
-    untraced = places.numbers_missing(reading.sku, reading.epoch, reading.seq)
+    untraced = places.numbers_missing(reading.sku, reading.epoch, reading.carried, reading.seq)
     lost = 0 if arriving else counts[Place.ON_ITS_WAY]
     return ItemReport(
         item=reading.sku,
@@ -60,7 +60,7 @@ def _missing(readings: Collection[Reading], places: Places, arriving: bool) -> I
     if not arriving:
         yield from _examples(places, Place.ON_ITS_WAY)
     for reading in readings:
-        for first, last in places.gaps(reading.sku, reading.epoch, reading.seq, MOST_EXAMPLES):
+        for first, last in places.gaps(reading.sku, reading.epoch, reading.carried, reading.seq, MOST_EXAMPLES):
             numbers = f"number {first}" if first == last else f"numbers {first} to {last}"
             yield Example(f"{reading.sku}, epoch {reading.epoch}, {numbers}", "no trace in any store")
 

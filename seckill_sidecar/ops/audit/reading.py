@@ -35,6 +35,9 @@ class Reading:
     """The orders of this epoch, and of later ones, are compared; those of earlier ones are the database's alone."""
     seq: int = 0
     """The number of the last order of that epoch when the ledger's orders began to be read."""
+    carried: int = 0
+    """The number after which the epoch's own begin: those up to it are of an epoch that it took over, and what a
+    rebuild did not find of them is not looked for any more."""
     books: Books = field(default_factory=Books)
     damage: str = ""
     """Why the ledger can't be read, if so; then the item's orders aren't compared."""
@@ -61,6 +64,7 @@ class Reader:
             if book is not None:
                 reading.epoch = book.after.epoch
                 reading.seq = book.before.seq if book.before.epoch == reading.epoch else 0
+            reading.carried = self._orders.carried(sku, reading.epoch)
             self._places.put_outbox(self._outbox(reading))
             self._places.put_database(self._orders.orders(sku, reading.epoch))
         reading.books = Books(book, self._orders.units(sku))

@@ -1,8 +1,9 @@
 -- The writer's own tables. Every statement may be run again: MySQL commits each by itself, so a crash in between leaves
 -- a file half applied.
 
--- One row an order, as folded from its events. The buyer is kept exactly: case, accents and all. The last six columns
--- are its events' places in the item's chain (null until they have come): with them both can be told again, as they were.
+-- One row an order, as folded from its events. The buyer is kept exactly: case, accents and all. Six columns are
+-- its events' places in the item's chain (null until they have come): with them both can be told again, as they were.
+-- The last is the buyer's own word for the purchase, if there was one: a rebuilt ledger knows a purchase sent again by it.
 CREATE TABLE IF NOT EXISTS seckill_orders (
     order_id       varchar(96)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     item           varchar(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -22,6 +23,7 @@ CREATE TABLE IF NOT EXISTS seckill_orders (
     settled_chain  bigint       NULL,
     settled_prev   char(40)     CHARACTER SET ascii COLLATE ascii_bin NULL,
     settled_total  bigint       NULL,
+    idempotency_key varchar(255) CHARACTER SET ascii COLLATE ascii_bin NULL,
     PRIMARY KEY (order_id),
     UNIQUE KEY seckill_orders_seq (item, epoch, seq),
     KEY seckill_orders_settled (item, epoch, settled_chain),
@@ -29,7 +31,8 @@ CREATE TABLE IF NOT EXISTS seckill_orders (
     CONSTRAINT seckill_orders_quantity CHECK (quantity > 0)
 ) ENGINE = InnoDB;
 
--- One row an item and epoch: the bound that no writer can pass, whatever Redis said.
+-- One row an item and epoch: the bound that no writer can pass, whatever Redis said. A rebuild ends an
+-- epoch by another that takes over all its orders; their numbers are those up to "carried", and stay.
 CREATE TABLE IF NOT EXISTS seckill_items (
     item  varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     epoch bigint      NOT NULL,
@@ -37,6 +40,8 @@ CREATE TABLE IF NOT EXISTS seckill_items (
     held  bigint      NOT NULL,
     paid  bigint      NOT NULL,
     events bigint     NOT NULL,
+    carried bigint    NOT NULL DEFAULT 0,
+    succeeded_by bigint NULL,
     PRIMARY KEY (item, epoch),
     CONSTRAINT seckill_items_bound CHECK (held >= 0 AND paid >= 0 AND held + paid <= total)
 ) ENGINE = InnoDB;

@@ -21,17 +21,18 @@ FOR UPDATE;
 -- A known id is an error, not ignored: another writer was quicker, so look again.
 INSERT INTO seckill_orders
     (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
-    accepted_chain, accepted_prev, accepted_total)
+    accepted_chain, accepted_prev, accepted_total, idempotency_key)
 VALUES (:order_id, :item, :epoch, :seq, :buyer, :quantity, :state, :event_no, :accepted_at_ms, :due_at_ms, :reason,
-    :accepted_at_ms, :accepted_chain, :accepted_prev, :accepted_total);
+    :accepted_at_ms, :accepted_chain, :accepted_prev, :accepted_total, :idempotency_key);
 
 -- name: insert_orders
 -- All other new rows.
 INSERT INTO seckill_orders
     (order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
-    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total)
+    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total, idempotency_key)
 VALUES (:order_id, :item, :epoch, :seq, :buyer, :quantity, :state, :event_no, :accepted_at_ms, :due_at_ms, :reason,
-    :updated_at_ms, :accepted_chain, :accepted_prev, :accepted_total, :settled_chain, :settled_prev, :settled_total);
+    :updated_at_ms, :accepted_chain, :accepted_prev, :accepted_total, :settled_chain, :settled_prev, :settled_total,
+    :idempotency_key);
 
 -- name: update_orders
 -- Rows that known_orders found and locked, so each is updated and none inserted: an insert is what travels as many rows
@@ -49,14 +50,18 @@ ON DUPLICATE KEY UPDATE
 -- name: complete_orders
 -- Rows whose accepted event came after the one that settled them.
 UPDATE seckill_orders
-SET accepted_chain = :accepted_chain, accepted_prev = :accepted_prev, accepted_total = :accepted_total
+SET accepted_chain = :accepted_chain, accepted_prev = :accepted_prev, accepted_total = :accepted_total,
+    idempotency_key = :idempotency_key
 WHERE order_id = :order_id;
 
 -- name: raise_totals
--- The item rows of a batch: made if missing; a total only grows, as units are only ever added to an epoch.
+-- The item rows of a batch: made if missing; a total only grows, as units are only ever added to an epoch. One that a
+-- rebuild has ended stays as that left it, without a unit: what still comes of it fits nowhere, and is parked.
 INSERT INTO seckill_items (item, epoch, total, held, paid, events)
 VALUES (:item, :epoch, :total, 0, 0, :events)
-ON DUPLICATE KEY UPDATE total = GREATEST(total, VALUES(total)), events = GREATEST(events, VALUES(events));
+ON DUPLICATE KEY UPDATE
+    total = IF(succeeded_by IS NULL, GREATEST(total, VALUES(total)), total),
+    events = IF(succeeded_by IS NULL, GREATEST(events, VALUES(events)), events);
 
 -- name: move_units
 -- Apart from raise_totals, since an inserted row with a negative number would break the CHECK before it is merged.
@@ -179,6 +184,76 @@ FROM seckill_parked
 WHERE item = :item AND epoch = :epoch AND chain > :after
 ORDER BY chain, id
 LIMIT :most;
+
+-- name: last_accepted
+-- The order of an epoch that was accepted last, of those whose accepted event is here.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total
+FROM seckill_orders
+WHERE item = :item AND epoch = :epoch AND accepted_chain > 0
+ORDER BY seq DESC
+LIMIT 1;
+
+-- name: last_settled
+-- The order of an epoch that was settled last.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total
+FROM seckill_orders
+WHERE item = :item AND epoch = :epoch AND settled_chain > 0
+ORDER BY settled_chain DESC
+LIMIT 1;
+
+-- name: last_parked_event
+-- The last event of an epoch that was parked, up to a number.
+SELECT chain, body
+FROM seckill_parked
+WHERE item = :item AND epoch = :epoch AND chain > 0 AND chain <= :last
+ORDER BY chain DESC
+LIMIT 1;
+
+-- name: kept_page
+-- The orders of an item and epoch that have the next numbers, with all that a ledger needs of them; see orders_page.
+SELECT order_id, item, epoch, seq, buyer, quantity, state, event_no, accepted_at_ms, due_at_ms, reason, updated_at_ms,
+    accepted_chain, accepted_prev, accepted_total, settled_chain, settled_prev, settled_total, idempotency_key
+FROM seckill_orders
+WHERE item = :item AND epoch = :epoch AND seq >= :first AND seq < :first + :most
+ORDER BY seq;
+
+-- name: late_payments
+-- The orders of an item for which somebody paid too late.
+SELECT DISTINCT order_id FROM seckill_parked WHERE item = :item AND event = 'late_payment';
+
+-- name: waiting_orders
+-- The orders of an item and epoch of which a message waits that would change a row.
+SELECT DISTINCT order_id
+FROM seckill_parked
+WHERE item = :item AND epoch = :epoch AND state = 'parked'
+ORDER BY order_id;
+
+-- name: carry_orders
+-- All orders of an epoch into another, each with its number.
+UPDATE seckill_orders SET epoch = :successor WHERE item = :item AND epoch = :epoch;
+
+-- name: end_epoch
+-- Nothing is left in an epoch that another took over.
+UPDATE seckill_items SET total = 0, held = 0, paid = 0, succeeded_by = :successor WHERE item = :item AND epoch = :epoch;
+
+-- name: begin_successor
+-- The epoch that took it over, with all its units; its orders' numbers go on after :carried.
+INSERT INTO seckill_items (item, epoch, total, held, paid, events, carried)
+VALUES (:item, :epoch, :total, :held, :paid, :events, :carried);
+
+-- name: predecessor
+-- The epoch that this one took over, and how many events it had.
+SELECT epoch, events FROM seckill_items WHERE item = :item AND succeeded_by = :epoch;
+
+-- name: carried
+-- The highest number of the orders that an epoch took over, 0 if it began anew.
+SELECT carried FROM seckill_items WHERE item = :item AND epoch = :epoch;
+
+-- name: last_number
+-- The highest number of an order of an epoch.
+SELECT MAX(seq) FROM seckill_orders WHERE item = :item AND epoch = :epoch;
 
 -- name: last_event
 -- The highest number in the chain of any event of an epoch that is here.

@@ -1,7 +1,8 @@
 -- The writer's own tables. SQLite keeps whatever type it is given, so each column checks its own.
 
--- One row an order, as folded from its events. Text compares byte for byte by default. The last six columns are its
--- events' places in the item's chain (null until they have come): with them both can be told again, as they were.
+-- One row an order, as folded from its events. Text compares byte for byte by default. Six columns are its events'
+-- places in the item's chain (null until they have come): with them both can be told again, as they were. The last is
+-- the buyer's own word for the purchase, if there was one: a rebuilt ledger knows a purchase sent again by it.
 CREATE TABLE IF NOT EXISTS seckill_orders (
     order_id       text    NOT NULL PRIMARY KEY CHECK (typeof(order_id) = 'text' AND length(order_id) <= 96),
     item           text    NOT NULL CHECK (typeof(item) = 'text' AND length(item) <= 64),
@@ -21,11 +22,13 @@ CREATE TABLE IF NOT EXISTS seckill_orders (
     settled_chain  integer CHECK (typeof(settled_chain) IN ('integer', 'null')),
     settled_prev   text    CHECK (typeof(settled_prev) IN ('text', 'null') AND length(settled_prev) <= 40),
     settled_total  integer CHECK (typeof(settled_total) IN ('integer', 'null')),
+    idempotency_key text   CHECK (typeof(idempotency_key) IN ('text', 'null') AND length(idempotency_key) <= 255),
     CONSTRAINT seckill_orders_seq UNIQUE (item, epoch, seq)
 );
 CREATE INDEX IF NOT EXISTS seckill_orders_settled ON seckill_orders (item, epoch, settled_chain);
 
--- One row an item and epoch: the bound that no writer can pass, whatever Redis said.
+-- One row an item and epoch: the bound that no writer can pass, whatever Redis said. A rebuild ends an
+-- epoch by another that takes over all its orders; their numbers are those up to "carried", and stay.
 CREATE TABLE IF NOT EXISTS seckill_items (
     item  text    NOT NULL CHECK (typeof(item) = 'text'),
     epoch integer NOT NULL CHECK (typeof(epoch) = 'integer'),
@@ -33,6 +36,8 @@ CREATE TABLE IF NOT EXISTS seckill_items (
     held  integer NOT NULL CHECK (typeof(held) = 'integer'),
     paid  integer NOT NULL CHECK (typeof(paid) = 'integer'),
     events integer NOT NULL CHECK (typeof(events) = 'integer'),
+    carried integer NOT NULL DEFAULT 0 CHECK (typeof(carried) = 'integer'),
+    succeeded_by integer CHECK (typeof(succeeded_by) IN ('integer', 'null')),
     PRIMARY KEY (item, epoch),
     CONSTRAINT seckill_items_bound CHECK (held >= 0 AND paid >= 0 AND held + paid <= total)
 );
