@@ -30,6 +30,7 @@ from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
+from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
@@ -58,7 +59,13 @@ class Site:
 
     @cached_property
     def ledger(self) -> RedisLedger:
-        return connect_ledger(self.settings, self.clock, self._high_water)
+        settings = self.settings
+        depth = None if settings.stores.broker == "none" else self._backlog
+        moment = max(1.0, 2 * settings.writer.linger)
+        return connect_ledger(settings, self.clock, Witness(self._high_water, depth, self.clock, moment))
+
+    def _backlog(self) -> int:
+        return self._queue_state(self.settings.broker.queue).messages
 
     def _high_water(self, sku: str) -> tuple[int, int]:
         with self.breaker("database").calling():

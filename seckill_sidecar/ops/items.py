@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import LedgerUntrusted, UsageError
+from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import SKU, Item, ItemView
 from seckill_sidecar.ports import Ledger, OrdersDb
 from seckill_sidecar.settings.schema import ItemSettings
@@ -84,12 +85,20 @@ class Items:
         if arguments.action == "add":
             if not 1 <= arguments.units <= 100_000_000:
                 raise UsageError("units has to be a whole number from 1 to 100000000")
-            return self._ledger.add(sku, arguments.units, self._deadline())
+            return self._add(sku, arguments.units)
         if arguments.action in _STATUS:
             return self._ledger.switch(sku, _STATUS[arguments.action], self._deadline())
         view = self._ledger.item(sku, self._deadline())
         if view is None:
             raise UsageError(f"there is no item {sku} in the ledger; load it first: seckill-sidecar item load {sku}")
+        return view
+
+    def _add(self, sku: str, units: int) -> ItemView:
+        view = self._ledger.add(sku, units, self._deadline())
+        # A rebuild takes the total from the database. If it can't be told now, it hears of it with the next order; an
+        # error here would read as if nothing had been added.
+        with suppress(StoreError):
+            self._orders.begin_epoch(sku, view.epoch, view.total)
         return view
 
     def _load(self, item: Item, replaces: int | None) -> ItemView:

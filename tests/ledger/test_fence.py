@@ -91,7 +91,7 @@ def test_while_the_database_is_down_it_refuses_and_then_reopens(server: Server, 
     server.kill()
     server.start()
     for _ in range(5):
-        with pytest.raises(LedgerUntrusted, match="can't be asked"):
+        with pytest.raises(LedgerUntrusted, match="can't be known"):
             sale.buy()
     assert sale.database.asked == 1  # type: ignore[attr-defined]
     sale.database.down = False  # type: ignore[attr-defined]

@@ -53,7 +53,7 @@ class Fence:
         try:
             epoch, events = self._witness(sku)
         except StoreError as error:
-            return f"the database can't be asked how far {sku} had come ({error})"
+            return f"it can't be known how far {sku} had come ({error})"
         if verify(sku, epoch, events, deadline):
             return ""
         return (
