@@ -176,13 +176,14 @@ def no_refused_purchase_has_an_order(case: Case) -> Iterator[Finding]:
     """An order that was made before its buyer heard "nothing was bought" of the same key."""
     made = {row.order: row for row in case.books.ledger}
     orders = {field: made[order] for field, order in case.books.keys.items() if order in made}
+    sent = _purchases_by_key(case)
     for told in case.told:
         row = orders.get(f"{len(told.attempt.buyer.encode())}:{told.attempt.buyer}{told.attempt.key}")
         if told.meaning == REFUSED and row and row.state in LIVE and row.at_ms < told.sent_ms:
             # Being refused is true of a repeated request that could not even look; but only as "not at this moment".
             if told.verdict != "unavailable":
                 yield Finding(FALSE, f"request {told.attempt.no} was told {told.verdict}, its key has {row.order}")
-        elif told.meaning == REFUSED and row and row.state in LIVE and _alone_made(case, told, row):
+        elif told.meaning == REFUSED and row and row.state in LIVE and _alone_made(sent[told.attempt.key], told, row):
             yield Finding(FALSE, f"request {told.attempt.no} was told {told.verdict}, and it made {row.order}")
 
 
@@ -267,10 +268,17 @@ def _told_orders(case: Case) -> dict[str, Told]:
     return orders
 
 
-def _alone_made(case: Case, told: Told, row: Row) -> bool:
-    """Whether the order was made while this request was under way, and no other with its key."""
-    under_way = [one for one in case.told if one.attempt.key == told.attempt.key and not one.polled]
-    return [one for one in under_way if one.sent_ms - 1 <= row.at_ms <= one.got_ms + 1] == [told]
+def _purchases_by_key(case: Case) -> dict[str, list[Told]]:
+    sent: dict[str, list[Told]] = defaultdict(list)
+    for told in case.told:
+        if not told.polled:
+            sent[told.attempt.key].append(told)
+    return sent
+
+
+def _alone_made(sent: Sequence[Told], told: Told, row: Row) -> bool:
+    """Whether the order was made while this request was under way, and no other of those that were sent."""
+    return [one for one in sent if one.sent_ms - 1 <= row.at_ms <= one.got_ms + 1] == [told]
 
 
 def _refused(case: Case, verdict: str) -> Iterator[Told]:

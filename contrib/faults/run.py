@@ -11,7 +11,7 @@ from stack import eventually
 
 from faults.check import Case, Finding, check
 from faults.crowd import buying, resolve
-from faults.history import BROKEN, GONE, ORDER, UNKNOWN, History, now_ms, recorded
+from faults.history import BROKEN, UNKNOWN, History, now_ms, recorded
 from faults.kinds.fault import Fault
 from faults.plan import Plan, plan_run
 from faults.stage import Stage
@@ -39,10 +39,10 @@ class Result:
         return self.happened > 0 and not self.findings
 
 
-def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
+def failed(fault: str, seed: int, error: Exception) -> Result:
     """The result of a run that could not be played to its end."""
     finding = Finding("broken run", f"{type(error).__name__}: {error}")
-    return Result(kind.name, seed, 0, 0, 0, 0, 0.0, findings=[finding])
+    return Result(fault, seed, 0, 0, 0, 0, 0.0, findings=[finding])
 
 
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
@@ -77,7 +77,7 @@ class _Run:
             fault=self.fault.name,
             seed=self.plan.seed,
             happened=happened,
-            accepted=len(self._told_orders()),
+            accepted=len(self.history.orders),
             unknown=unknown,
             resolved=0 if self.forgot else unknown - unresolved,
             drained_s=drained,
@@ -85,18 +85,15 @@ class _Run:
             findings=findings,
         )
 
-    def _told_orders(self) -> set[str]:
-        return {one.order for one in self.history.told if one.meaning in (ORDER, GONE)}
-
     def _some_are_missing(self) -> bool:
         """Whether the ledger really has forgotten: what was cut off its end need not have been an order."""
-        return not self._told_orders() <= {row.order for row in self.stage.shelf.read(self.plan.sku).ledger}
+        return not self.history.orders <= {row.order for row in self.stage.shelf.read(self.plan.sku).ledger}
 
     def _sell(self) -> tuple[int, float]:
         """When the fault had been injected (wall clock), and when it was healed (monotonic)."""
         plan, fault = self.plan, self.fault
         self.history.note("open", fault=fault.name, seed=plan.seed, sku=plan.sku, total=plan.total)
-        lasts = fault.chance.uniform(*fault.lasts)
+        lasts = fault.duration()
         with buying(self.stage.sidecar.address, plan, self.history):
             time.sleep(plan.fault_at)
             self._note("inject", fault.inject)
@@ -126,7 +123,7 @@ class _Run:
     def _drained(self) -> bool:
         if self.forgot:
             books = self.stage.shelf.read(self.plan.sku)
-            return not books.outbox and self._told_orders() <= {row.order for row in books.database} | books.parked
+            return not books.outbox and self.history.orders <= {row.order for row in books.database} | books.parked
         outbox, orders, written_or_parked = self.stage.shelf.progress(self.plan.sku)
         if outbox or orders > written_or_parked:
             return False

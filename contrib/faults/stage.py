@@ -62,7 +62,7 @@ class Writer(Program, programs.Writer):
 class Stage:
     """Everything that runs. Use ``opened_stage``."""
 
-    def __init__(self, folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, started: ExitStack) -> None:
+    def __init__(self, folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, tapped: bool, started: ExitStack) -> None:
         redis = Redis(appendonly="yes", appendfsync="always", maxmemory_policy="noeviction")
         self.redis = started.enter_context(redis)
         self.mariadb, self.rabbit = mariadb, rabbit
@@ -70,12 +70,12 @@ class Stage:
         self.redis_tap = started.enter_context(Tap(self.redis.address))
         self.database_tap = started.enter_context(Tap(self.mariadb.address))
         self.shelf = Shelf(self.redis.url, database)
-        home = Home(folder)
+        self.home = home = Home(folder)
         self.shop = programs.OldShop(home)
         self.sidecar, self.relay, self.writers = Sidecar(home), Relay(home), (Writer(home, 1), Writer(home, 2))
         stores = {
-            "redis": _through(self.redis_tap, self.redis.url),
-            "database": _through(self.database_tap, database),
+            "redis": _through(self.redis_tap, self.redis.url) if tapped else self.redis.url,
+            "database": _through(self.database_tap, database) if tapped else database,
             "broker": self.rabbit.url,
             "storefront": self.shop.url,
         }
@@ -127,10 +127,13 @@ class Stage:
 
 
 @contextmanager
-def opened_stage(folder: Path, mariadb: MariaDB, rabbit: RabbitMQ) -> Iterator[Stage]:
-    """Start all that is not running yet, with configuration and logs of the programs in ``folder``; end it."""
+def opened_stage(folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, tapped: bool = True) -> Iterator[Stage]:
+    """Start all that is not running yet, with configuration and logs of the programs in ``folder``; end it.
+
+    Without taps the programs reach Redis and MariaDB themselves, which is faster.
+    """
     with ExitStack() as started:
-        yield Stage(folder, mariadb, rabbit, started)
+        yield Stage(folder, mariadb, rabbit, tapped, started)
 
 
 def _through(tap: Tap, url: str) -> str:

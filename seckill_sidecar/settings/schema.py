@@ -175,7 +175,7 @@ class WriterSettings(Section):
 
     batch: int = Field(500, ge=1, le=10_000, description="orders in one transaction, at most")
     linger: Duration = Field(0.05, description="how long to wait for a batch to fill")
-    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 30 s")
+    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 5 s")
     on_accepted: tuple[str, ...] = Field(
         (), description="SQL run with each new order, in the same transaction, with :order_id and the like"
     )

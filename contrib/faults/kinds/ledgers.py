@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import RedisError
+from stack import Server
 
-from faults.kinds.fault import Fault, Repeating
+from faults.kinds.fault import Fault, Pausing, Repeating
 from faults.tap import Spoil
 
 
@@ -76,22 +77,14 @@ class Killed(Fault):
         return int(self.stage.redis.pid != self.before)
 
 
-class Paused(Fault):
-    """SIGSTOP for some seconds: connections stay, nobody answers."""
+class Paused(Pausing):
+    """SIGSTOP for some seconds."""
 
     name = "redis-paused"
-    lasts = (1.5, 5.0)
 
-    def inject(self) -> None:
-        self.stage.redis.pause()
-        self.paused = time.monotonic()
-
-    def heal(self) -> None:
-        self.stood = time.monotonic() - self.paused
-        self.stage.redis.resume()
-
-    def happened(self) -> int:
-        return int(self.stood >= 1)
+    @property
+    def victim(self) -> Server:
+        return self.stage.redis
 
 
 class OutOfMemory(Fault):
