@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,9 +95,10 @@ class _Run:
         plan, fault = self.plan, self.fault
         self.history.note("open", fault=fault.name, seed=plan.seed, sku=plan.sku, total=plan.total)
         lasts = fault.duration()
-        with buying(self.stage.sidecar.address, plan, self.history):
+        with buying(self.stage.sidecar.address, plan, self.history) as pace:
             time.sleep(plan.fault_at)
-            self._note("inject", fault.inject)
+            with pace.resting() if fault.slow else nullcontext():
+                self._note("inject", fault.inject)
             injected_ms = now_ms()
             time.sleep(lasts)
             self._note("heal", fault.heal)

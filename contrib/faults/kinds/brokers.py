@@ -55,6 +55,7 @@ class MemoryAlarm(Unbound):
     """The broker has no memory left and takes nothing from publishers."""
 
     name = "broker-memory-alarm"
+    slow = True
 
     def inject(self) -> None:
         self.stage.rabbit.ctl("set_vm_memory_high_watermark", "0.0000001")

@@ -25,6 +25,9 @@ class Fault(ABC):
     forgets: ClassVar[bool] = False
     """Whether it makes the ledger forget what was sold: then the item has to refuse from there on."""
 
+    slow: ClassVar[bool] = False
+    """Whether injecting it takes seconds: then buyers wait meanwhile; all might be sold before it is there."""
+
     def __init__(self, stage: Stage, plan: Plan, chance: random.Random) -> None:
         self.stage = stage
         self.plan = plan
