@@ -70,8 +70,6 @@ def row(results: Sequence[Result]) -> str:
     verdict = ", ".join(f"{times} {kind.upper()}" for kind, times in found.items()) or "sound"
     if silent:
         verdict += f", DID NOT HAPPEN with seed {' '.join(silent)}"
-    if any(result.forgot for result in results):
-        verdict += ", refuses until it is rebuilt"
     unknown = f"{sum(result.resolved for result in results)}/{sum(result.unknown for result in results)}"
     drained = max(result.drained_s for result in results)
     return _ROW.format(

@@ -33,6 +33,7 @@ from faults.plan import Plan
 from faults.stage import Stage, opened_stage
 
 _ITEMS = 6
+_SPARE = 2000
 _HOLD_S = 6 * 3600.0
 """No hold expires in a siege."""
 _RATE = 3000.0
@@ -73,10 +74,10 @@ def besiege(stage: Stage, orders: int, seed: int, folder: Path, say: Say) -> Out
 
 
 def plan_siege(orders: int, seed: int) -> list[Plan]:
-    """Several items, of which some sell out before the end and the others have enough."""
+    """Several items: the first sells out before the end, the others have enough for as long as it may take."""
     chance = random.Random(f"siege {seed}")
     share = orders * 1.2 / _ITEMS  # one purchase in five is of two units
-    totals = [int(share * factor) for factor in (chance.uniform(0.5, 0.9), *[2.0] * (_ITEMS - 1))]
+    totals = [int(share * chance.uniform(0.5, 0.9)), *[int(share * 2) + _SPARE] * (_ITEMS - 1)]
     mark = now_ms() % 1_000_000
     return [
         Plan(

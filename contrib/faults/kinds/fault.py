@@ -23,7 +23,7 @@ class Fault(ABC):
     hold: ClassVar[float] = 900.0
     """How long an unpaid hold lives in its runs; a short one gives units back."""
     forgets: ClassVar[bool] = False
-    """Whether it makes the ledger forget what was sold: then the item has to refuse from there on."""
+    """Whether it makes the ledger forget what was sold: then the item has to refuse until it is rebuilt."""
 
     slow: ClassVar[bool] = False
     """Whether injecting it takes seconds: then buyers wait meanwhile; all might be sold before it is there."""
@@ -82,6 +82,15 @@ class Pausing(Fault):
 
     def happened(self) -> int:
         return int(self.stood >= self.lasts[0])
+
+
+class Forgetting(Fault):
+    """The ledger forgets; an operator makes it anew from the database."""
+
+    forgets = True
+
+    def heal(self) -> None:
+        self.stage.rebuild(self.plan.sku)
 
 
 class Repeating(Fault):
