@@ -373,6 +373,16 @@ class Operator(Section):
     )
 
 
+class MetricsSettings(Section):
+    """What is counted for Prometheus; GET /metrics at the operator's address tells it."""
+
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        description="folder in which all processes of a host keep their figures; without it nothing is counted",
+    )
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -407,3 +417,4 @@ class Settings(Outline):
     relay: RelaySettings = RelaySettings()
     storefront: StorefrontSettings = StorefrontSettings()
     log: Log = Log()
+    metrics: MetricsSettings = MetricsSettings()
