@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx.
+# With the argument "wrk" also that load generator, for the benchmarks.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
 # start at boot. Needs root or sudo, and those only if something is missing. Says what it does on standard error.
@@ -94,6 +95,7 @@ install_missing() {
 }
 
 main() {
+    if [ "${1:-}" = wrk ]; then wanted+=$'\n/usr/bin/wrk wrk'; fi
     [ -n "$(missing)" ] || return 0
     command -v apt-get >/dev/null ||
         die "this needs apt-get (Debian, Ubuntu). Install by hand what is missing: $(missing | tr '\n' ' ')"

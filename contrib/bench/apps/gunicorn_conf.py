@@ -1,0 +1,17 @@
+"""gunicorn for the applications that the gate is compared with: the sidecar's own settings, as far as they matter."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+worker_class = "gevent"
+workers = 2
+backlog = 512
+worker_connections = 1000
+keepalive = 15
+timeout = 30
+http_parser = "python"
+header_map = "drop"
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
