@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,15 @@ from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.pipeline import Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
+from seckill_sidecar.gate.room import Room
 from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
-from seckill_sidecar.observers.metrics import Metrics, Standing
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
-from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
@@ -53,17 +52,9 @@ DEFAULT_CONFIG = "/etc/seckill/seckill.yaml"
 class Site:
     """The parts of one site in one process, each made when it is first asked for."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, role: str = "") -> None:
-        """``role`` is what this process counts as: ``sidecar``, ``relay``, ``writer``; a command counts nothing."""
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self._role = role
-
-    @cached_property
-    def metrics(self) -> Metrics | None:
-        """What this process counts; None if it counts nothing."""
-        folder = self.settings.metrics.folder
-        return Metrics(Path(folder), self._role) if folder is not None and self._role else None
 
     # -- stores
 
@@ -111,8 +102,7 @@ class Site:
     def _breakers(self) -> dict[str, StoreBreaker]:
         settings = self.settings.breakers
         stores = ("ledger", "broker", "database", "storefront")
-        listeners = [log.log_breaker, *([self.metrics.breaker] if self.metrics else [])]
-        return {store: StoreBreaker(store, getattr(settings, store), self.clock, listeners) for store in stores}
+        return {store: StoreBreaker(store, getattr(settings, store), self.clock, [log.log_breaker]) for store in stores}
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -130,7 +120,8 @@ class Site:
         settings = self.settings
         return Pipeline(
             routes=Routes(settings.routes, settings.limits.body),
-            local=Local(settings.limits.in_flight, settings.limits.remember_sold_out, self.clock),
+            room=Room(settings.limits.in_flight, settings.limits.wait, self.clock),
+            local=Local(settings.limits.remember_sold_out, self.clock),
             identifier=self._identifier,
             reserver=Reserver(
                 self.ledger, self.breaker("ledger"), self.clock, known_items=[item.sku for item in settings.items]
@@ -145,7 +136,7 @@ class Site:
                 on_storefront_down=settings.fallbacks.on_storefront_down,
             ),
             clock=self.clock,
-            observers=[log.log_decision, *([self.metrics.decided] if self.metrics else [])],
+            observers=[log.DecisionLog(self.clock)],
         )
 
     @cached_property
@@ -157,8 +148,7 @@ class Site:
     def settler(self) -> Settler:
         """Settles orders for watched routes and for the operator."""
         deliver = self._hand_off.deliver_settled
-        observers = [log.log_settling, *([self.metrics.settling] if self.metrics else [])]
-        return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, observers)
+        return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, [log.log_settling])
 
     def settler_by_hand(self) -> Settler:
         """The same for a command, which prints what became of it; the relay hands the event off."""
@@ -181,17 +171,7 @@ class Site:
             return public
         guard = Guard(operator.token.get_secret_value(), self.keyring, self.clock)
         orders = Orders(guard, self.settler, self.look_up, self.settings.timeouts.request)
-        return Doors(
-            public, operator_application(orders, OperatorMetrics(guard, self._metrics_text())), operator.listen
-        )
-
-    def _metrics_text(self) -> Callable[[], bytes] | None:
-        metrics = self.metrics
-        if metrics is None:
-            return None
-        depth = None if self.settings.stores.broker == "none" else self._backlog
-        standing = Standing(self.ledger, self.looked_up_orders, depth, self.clock)
-        return lambda: metrics.text([standing])
+        return Doors(public, operator_application(orders), operator.listen)
 
     def _order_resource(self) -> OrderResource:
         return OrderResource(
@@ -236,13 +216,10 @@ class Site:
             self.breaker("database"),
             self.clock,
             _writer_log,
-            on_violation=self._alarm,
+            on_violation=self._pause,
         )
 
-    def _alarm(self, sku: str) -> None:
-        """More of an item was sold than there is: count it, and sell no more."""
-        if self.metrics is not None:
-            self.metrics.violated(sku)
+    def _pause(self, sku: str) -> None:
         self.ledger.switch(sku, "paused", Deadline.after(5.0, self.clock))
 
     @cached_property
@@ -306,7 +283,7 @@ def sidecar() -> Any:
     faults.arm(os.environ)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
-    site = Site(settings, role="sidecar")
+    site = Site(settings)
     site.refuse_unfit_ledger()
     storefront = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
     return site.doors(site.middleware(storefront))

@@ -1,7 +1,4 @@
-"""``python contrib/faults``: play every fault and prove that nothing was lost, sold twice or said falsely.
-
-``python contrib/faults siege``: kill everything at random while many orders are sold, and audit.
-"""
+"""``python contrib/faults``: play every fault and prove that nothing was lost, sold twice or said falsely."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a folder, imported as a package
 
-from faults import main, siege  # noqa: E402
+from faults.main import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(siege.main() if sys.argv[1:] == ["siege"] else main.main())
+    sys.exit(main())

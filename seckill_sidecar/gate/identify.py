@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from seckill_sidecar.clock import Clock
@@ -36,7 +36,7 @@ class Identifier:
         self._new_order_id = new_order_id
         self._address = AddressReader(identity)
 
-    def purchase(self, request: Request, route: Route, path_values: dict[str, str]) -> Purchase:
+    def purchase(self, request: Request, route: Route, path_values: Mapping[str, str]) -> Purchase:
         """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415)."""
         # Whatever is in it: once the purchase is accepted, no fault of the body must turn up any more.
         request.read_body(self._body_limit)

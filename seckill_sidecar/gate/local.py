@@ -1,4 +1,4 @@
-"""What this process can refuse by itself: Redis never sees it.
+"""What this process remembers, and so can refuse by itself: Redis never sees it.
 
 Only what was true a second ago at most is remembered, and only for purchases that carry no idempotency key:
 a buyer who holds an order and asks again has to be told so.
@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import Decision, Purchase, Verdict
-from seckill_sidecar.wire.answers import Refusal
 
 _MOST_ITEMS = 10_000
 _REMEMBERED = (Verdict.SOLD_OUT, Verdict.CLOSED, Verdict.NOT_OPEN)
-_BUSY_RETRY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +24,14 @@ class _Memory:
 
 
 class Local:
-    """The in-flight bound, and the short memory of items that can't be bought."""
+    """The short memory of items that can't be bought."""
 
-    def __init__(self, in_flight: int, remember: float, clock: Clock) -> None:
+    def __init__(self, remember: float, clock: Clock) -> None:
         """``remember`` in seconds, 1 at most."""
-        self._in_flight = in_flight
         self._remember = remember
         self._clock = clock
-        self._inside = 0
         self._lock = threading.Lock()
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
-
-    @contextmanager
-    def room(self) -> Iterator[None]:
-        """A place among the purchases under way; raises ``Refusal`` (503) at once if there is none."""
-        with self._lock:
-            if self._inside >= self._in_flight:
-                raise Refusal(
-                    Verdict.UNAVAILABLE,
-                    "too many people are buying at this moment",
-                    retry_after=_BUSY_RETRY,
-                    reason="busy",
-                )
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
 
     def recall(self, purchase: Purchase) -> Decision | None:
         """What the ledger said of this item a moment ago, if that decides this purchase."""
@@ -78,8 +54,3 @@ class Local:
             self._memories[item] = _Memory(self._clock.monotonic() + seconds, decision)
             while len(self._memories) > _MOST_ITEMS:
                 self._memories.popitem(last=False)
-
-    @property
-    def inside(self) -> int:
-        """Purchases under way in this process."""
-        return self._inside

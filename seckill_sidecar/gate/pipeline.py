@@ -1,6 +1,6 @@
 """The way of a purchase, top to bottom.
 
-    route ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
+    route ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
 
 What is no purchase leaves at the first stage; if it is a payment or a cancellation, its answer is watched
 (``settle.py``). What is refused leaves by a ``Refusal``, from whichever stage
@@ -22,6 +22,7 @@ from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver, is_down
+from seckill_sidecar.gate.room import Room
 from seckill_sidecar.gate.route import Match, Routes
 from seckill_sidecar.gate.settle import Promptly, Watched, Watcher
 from seckill_sidecar.model import Decision, Order, Purchase, Verdict
@@ -50,6 +51,8 @@ class Forward:
 Outcome = PassOn | Forward | Answer
 _log = logging.getLogger(__name__)
 PASS_ON = PassOn()
+ABANDONED = "abandoned"
+"""The reason that the log has for a purchase whose client was gone before anything was asked of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Pipeline:
     def __init__(
         self,
         routes: Routes,
+        room: Room,
         local: Local,
         identifier: Identifier,
         reserver: Reserver,
@@ -95,6 +99,7 @@ class Pipeline:
         observers: Sequence[Observer] = (),
     ) -> None:
         self._routes = routes
+        self._room = room
         self._local = local
         self._identifier = identifier
         self._reserver = reserver
@@ -114,10 +119,12 @@ class Pipeline:
             if match is None:
                 watched = self._watcher.watched(request)
                 return PASS_ON if watched is None else PassOn(watched)
-            purchase = visit.purchase = self._identifier.purchase(request, match.route, dict(match.path_values))
+            self._room.refuse_if_full()
+            purchase = visit.purchase = self._identifier.purchase(request, match.route, match.path_values)
+            self._spare_the_ledger(request, purchase)
             # From here on: how long a client takes to send its body is not the stores' fault.
             deadline = Deadline.after(self._policies.request_seconds, self._clock)
-            with self._local.room():
+            with self._room.place():
                 decision = visit.decision = self._reserve(purchase, deadline)
                 # ═══ the point of no return: the order exists ═══
                 self._hand_off.deliver(decision, deadline, purchase.traceparent)
@@ -151,12 +158,18 @@ class Pipeline:
                 return self._reply.refused(request, refusal, forward.order.buyer)
         return self._reply.kept(request, forward.order)
 
-    def _reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
-        """The local and the reserve stage: a decision that is an order, or a ``Refusal``."""
+    def _spare_the_ledger(self, request: Request, purchase: Purchase) -> None:
+        """The local stage: raises the ``Refusal`` of what can be decided without asking anybody."""
         decision = self._local.recall(purchase)
-        if decision is None:
-            decision = self._ask_ledger(purchase, deadline)
-            self._local.remember(purchase.item, decision)
+        if decision is not None:
+            raise self._reply.refusal_of(decision)
+        if request.is_abandoned():
+            raise Refusal(Verdict.UNAVAILABLE, "you hung up; this try bought nothing", reason=ABANDONED)
+
+    def _reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
+        """The reserve stage: a decision that is an order, or a ``Refusal``."""
+        decision = self._ask_ledger(purchase, deadline)
+        self._local.remember(purchase.item, decision)
         if decision.order is None:
             raise self._reply.refusal_of(decision)
         return decision

@@ -8,29 +8,55 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import BreakerOpen, StoreError
-from seckill_sidecar.gate.pipeline import Decided
+from seckill_sidecar.gate.pipeline import ABANDONED, Decided
+from seckill_sidecar.gate.room import BUSY
 from seckill_sidecar.gate.settle import Told
 from seckill_sidecar.model import Settlement, State, Verdict
 from seckill_sidecar.settings.schema import Log
 
 _gate = logging.getLogger("seckill_sidecar.gate")
 _breaker = logging.getLogger("seckill_sidecar.breaker")
+_MANY = (BUSY, ABANDONED)
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def log_decision(fact: Decided) -> None:
-    """One line for each purchase: at info if accepted, at warning if unavailable, else at debug."""
-    level = logging.DEBUG
-    if fact.verdict is Verdict.UNAVAILABLE:
-        level = logging.WARNING
-    elif fact.verdict is Verdict.ACCEPTED:
-        level = logging.INFO
-    if _gate.isEnabledFor(level):
-        _gate.log(level, "decided", extra=_facts(fact))
+class DecisionLog:
+    """One line for each purchase: at info if accepted, at warning if unavailable, else at debug.
+
+    Of those who were turned away because there were too many of them, or who had hung up, one line a second tells the
+    number: a rush must not become a rush of log lines.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._turned_away: Counter[str] = Counter()
+        self._told_at = float("-inf")
+
+    def __call__(self, fact: Decided) -> None:
+        if fact.reason in _MANY:
+            self._count(fact.reason)
+            return
+        level = logging.DEBUG
+        if fact.verdict is Verdict.UNAVAILABLE:
+            level = logging.WARNING
+        elif fact.verdict is Verdict.ACCEPTED:
+            level = logging.INFO
+        if _gate.isEnabledFor(level):
+            _gate.log(level, "decided", extra=_facts(fact))
+
+    def _count(self, reason: str) -> None:
+        self._turned_away[reason] += 1
+        now = self._clock.monotonic()
+        if now - self._told_at >= 1.0:
+            self._told_at = now
+            numbers, self._turned_away = self._turned_away, Counter()
+            _gate.warning("purchases turned away since the last such line", extra=numbers)
 
 
 def _facts(fact: Decided) -> dict[str, Any]:

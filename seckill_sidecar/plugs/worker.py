@@ -1,10 +1,12 @@
-"""The gunicorn worker: gevent's, with two gaps of WSGI closed for the reverse proxy."""
+"""The gunicorn worker: gevent's, fair among its connections, and with two gaps of WSGI closed for the reverse proxy."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import gevent
 from gunicorn.http import wsgi
+from gunicorn.util import write
 from gunicorn.workers.ggevent import GeventWorker
 
 _create = wsgi.create
@@ -14,9 +16,14 @@ class PassedOnResponse(wsgi.Response):  # type: ignore[misc]
     """Sends the application's own ``Date`` and ``Server``. gunicorn would drop both and send its own.
 
     Without one from the application, there is no ``Server``, and ``Date`` is gunicorn's (RFC 9110 §6.6.1).
+
+    The head goes out together with the first piece of the body: gunicorn would send each by itself, and sending is what
+    costs most in a short answer.
     """
 
     _KEPT = ("date", "server")
+    _head = b""
+    headers_sent: bool
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
         super().process_headers(headers)  # checks them all
@@ -25,6 +32,37 @@ class PassedOnResponse(wsgi.Response):  # type: ignore[misc]
     def default_headers(self) -> list[str]:
         present = {"server", *(name.lower() for name, _ in self.headers)}
         return [line for line in super().default_headers() if line.partition(":")[0].lower() not in present]
+
+    def send_headers(self) -> None:
+        """Have the head ready to be sent; ``write`` and ``close`` send it, whatever the body is."""
+        if not self.headers_sent:
+            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+            self._head = "".join(lines).encode("latin-1")
+            self.headers_sent = True
+
+    def write(self, piece: bytes) -> None:
+        super().write(piece)
+        self._send_head()
+
+    def close(self) -> None:
+        self.send_headers()
+        self._send_head()
+        super().close()
+
+    def can_sendfile(self) -> bool:
+        """It would go past the head."""
+        return False
+
+    def _emit_body(self, data: bytes) -> None:
+        if self._head and not self.chunked:
+            data, self._head = self._head + data, b""
+        self._send_head()
+        super()._emit_body(data)
+
+    def _send_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            write(self.sock, head)
 
 
 def create(req: Any, *args: Any, response_class: type = PassedOnResponse, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
@@ -43,3 +81,12 @@ class SidecarWorker(GeventWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         wsgi.create = create  # gunicorn has no setting for it; in this worker's process only
         super().init_process()
+
+    def handle_request(self, *args: Any) -> None:
+        """Serve one request, and let the other connections have their turn.
+
+        gevent switches only where it would have to wait. A connection on which the next request is there already (nginx
+        keeps a few busy) would otherwise be served on and on, while the others wait for seconds.
+        """
+        super().handle_request(*args)
+        gevent.sleep(0)

@@ -8,6 +8,7 @@ stands here; what several can't be together stands in ``rules``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -63,12 +64,12 @@ class Source(Section):
         None, description="a WSGI environ key, for the middleware only, for example REMOTE_USER"
     )
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Which of the keys is set, by its YAML name."""
         return next(name for name, value in self._given() if value is not None)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The value of the key that is set."""
         return next(value for _, value in self._given() if value is not None)
@@ -175,7 +176,7 @@ class WriterSettings(Section):
 
     batch: int = Field(500, ge=1, le=10_000, description="orders in one transaction, at most")
     linger: Duration = Field(0.05, description="how long to wait for a batch to fill")
-    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 5 s")
+    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 30 s")
     on_accepted: tuple[str, ...] = Field(
         (), description="SQL run with each new order, in the same transaction, with :order_id and the like"
     )
@@ -277,7 +278,12 @@ class Limits(Section):
 
     buyer: RateLimit = Field(None, description="purchases of one buyer on one item, for example 2/s burst 5, or off")
     address: RateLimit = Field(None, description="purchases from one client address on one item, or off")
-    in_flight: int = Field(500, ge=1, description="purchases at the same moment, a process; more get 503 at once")
+    in_flight: int = Field(
+        500, ge=1, le=10_000, description="purchases at the same moment, a process; more get 503 at once"
+    )
+    wait: Duration = Field(
+        2.0, gt=0, description="who would have to wait longer for an answer gets 503 at once, before the body is read"
+    )
     body: Size = Field(65536, ge=1, description="body of a purchase request, at most")
     remember_sold_out: float = Field(
         1.0, ge=0, le=1, description="seconds for which a process remembers that an item was sold out"
@@ -373,16 +379,6 @@ class Operator(Section):
     )
 
 
-class MetricsSettings(Section):
-    """What is counted for Prometheus; GET /metrics at the operator's address tells it."""
-
-    folder: str | None = Field(
-        None,
-        min_length=1,
-        description="folder in which all processes of a host keep their figures; without it nothing is counted",
-    )
-
-
 class Log(Section):
     """What is written to standard error."""
 
@@ -417,4 +413,3 @@ class Settings(Outline):
     relay: RelaySettings = RelaySettings()
     storefront: StorefrontSettings = StorefrontSettings()
     log: Log = Log()
-    metrics: MetricsSettings = MetricsSettings()

@@ -31,21 +31,22 @@ class Matcher:
     def __init__(self, pattern: Pattern, body_limit: int) -> None:
         self._pattern = pattern
         self._body_limit = body_limit
+        self._methods = frozenset(pattern.methods)
+        # Frameworks serve HEAD by the code that serves GET, so that it would buy past the gate.
+        self._served = self._methods | ({"HEAD"} if "GET" in self._methods else set())
+        self._host = (pattern.host or "").lower()
         self._template = paths.Template(pattern.path)
 
     def may_serve(self, request: Request) -> bool:
         """Whether method and host are the pattern's, as a storefront takes them."""
-        # Frameworks serve HEAD by the code that serves GET, so that it would buy past the gate.
-        method = "GET" if request.method == "HEAD" else request.method
-        host = self._pattern.host
-        return method in self._pattern.methods and (not host or host.lower() in request.hosts)
+        return request.method in self._served and (not self._host or self._host in request.hosts)
 
     def match(self, request: Request) -> Mapping[str, str] | None:
         """What the path template found, or None if the request isn't spelled as the pattern has it.
 
         Raises ``Malformed`` if its fields can't be read, which is asked only of what they could matter to.
         """
-        if request.path is None or request.method not in self._pattern.methods or not self.may_serve(request):
+        if request.path is None or request.method not in self._methods or not self.may_serve(request):
             return None
         values = self._template.match(request.path)
         return values if values is not None and self._fields_match(request) else None
@@ -57,6 +58,8 @@ class Matcher:
         )
 
     def _fields_match(self, request: Request) -> bool:
+        if not self._pattern.query and not self._pattern.form:
+            return True
         if not self._fields_might_match(request):
             return False  # and whatever else is wrong with the fields is the storefront's business
         return all(request.query.get(name) == [value] for name, value in self._pattern.query.items()) and all(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
+import ssl
 from collections.abc import Mapping, MutableMapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -50,12 +52,18 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """A header's value, or None. Raises ``Malformed`` if it was sent more than once or isn't UTF-8."""
-        raw = self.environ.get("seckill.raw_headers")
-        if raw is not None and sum(1 for key, _ in raw if key.lower() == name.lower()) > 1:
+        key = _environ_key(name)
+        value = self.environ.get(key)
+        if value is None:
+            return None
+        # Servers join what was sent twice by a comma, but for the two that have no HTTP_ before their names.
+        if ("," in value or not key.startswith("HTTP_")) and self._was_repeated(name):
             raise Malformed(f"header {name} was sent more than once")
-        key = name.upper().replace("-", "_")
-        value = self.environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}")
-        return None if value is None else _text(value.encode("latin-1"), f"header {name}")
+        return value if value.isascii() else _text(value.encode("latin-1"), f"header {name}")
+
+    def _was_repeated(self, name: str) -> bool:
+        raw = self.environ.get("seckill.raw_headers")
+        return raw is not None and sum(1 for key, _ in raw if key.lower() == name.lower()) > 1
 
     @property
     def raw_query(self) -> bytes:
@@ -82,6 +90,22 @@ class Request:
         """The body's media type without parameters, lower case."""
         kind: str = self.environ.get("CONTENT_TYPE", "")
         return _AFTER_A_TYPE.split(kind.strip(), maxsplit=1)[0].lower()
+
+    def is_abandoned(self) -> bool:
+        """Whether the client has hung up, as far as the server lets that be known (gunicorn's socket, without TLS)."""
+        connection = self.environ.get("gunicorn.socket")
+        if connection is None or not hasattr(connection, "recv") or isinstance(connection, ssl.SSLSocket):
+            return False
+        patience = connection.gettimeout()
+        connection.settimeout(0.0)  # and not MSG_DONTWAIT: gevent's recv would wait all the same
+        try:
+            return not connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.settimeout(patience)
 
     def read_body(self, most: int) -> bytes:
         """The whole body, at most ``most`` bytes; raises ``Malformed`` (413). It is put back to be read again."""
@@ -162,6 +186,12 @@ class _Joined(io.RawIOBase):
         if size < 0:
             return head + bytes(self._rest.read())
         return head or bytes(self._rest.read(size))
+
+
+@lru_cache(maxsize=256)
+def _environ_key(header: str) -> str:
+    key = header.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _rebuilt_target(environ: Mapping[str, Any]) -> str:

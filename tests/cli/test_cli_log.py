@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from seckill_sidecar.clock import ManualClock
 from seckill_sidecar.errors import StoreDown
-from seckill_sidecar.gate.pipeline import Decided
+from seckill_sidecar.gate.pipeline import ABANDONED, Decided
+from seckill_sidecar.gate.room import BUSY
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.observers import log
 from seckill_sidecar.settings.schema import Log
@@ -33,9 +35,13 @@ def decided(verdict: Verdict = Verdict.ACCEPTED, **more: Any) -> Decided:
     return Decided("buy", verdict, 0.01234, item="kettle", order_id="kettle~1", buyer="Zoë the buyer", **more)
 
 
+def log_decision(fact: Decided) -> None:
+    log.DecisionLog(ManualClock())(fact)
+
+
 def test_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     lines = written(capsys, "json")
-    log.log_decision(decided())
+    log_decision(decided())
     log.log_breaker("ledger", "closed", "open")
     log.log_left_undone("order left", StoreDown("broker", "gone"))
     decision, breaker, undone = map(json.loads, lines())
@@ -56,7 +62,7 @@ def test_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_nothing_that_a_client_sent_makes_a_line_of_its_own(capsys: pytest.CaptureFixture[str], form: str) -> None:
     lines = written(capsys, form)
-    log.log_decision(decided(Verdict.UNAVAILABLE, reason=EVIL))
+    log_decision(decided(Verdict.UNAVAILABLE, reason=EVIL))
     _log.warning("storefront said %s", EVIL)
     found = lines()
     assert len(found) == 2
@@ -80,7 +86,7 @@ def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str], form
 @pytest.mark.parametrize("verdict", Verdict)
 def test_no_buyer_is_named(capsys: pytest.CaptureFixture[str], form: str, verdict: Verdict) -> None:
     lines = written(capsys, form)
-    log.log_decision(decided(verdict, reason="busy"))
+    log_decision(decided(verdict, reason="busy"))
     (line,) = lines()
     assert "buyer" not in line.replace("unidentified", "")
 
@@ -96,10 +102,10 @@ def test_no_buyer_is_named(capsys: pytest.CaptureFixture[str], form: str, verdic
 )
 def test_losers_are_seen_at_debug_only(capsys: pytest.CaptureFixture[str], verdict: Verdict, level: str) -> None:
     lines = written(capsys, "json")
-    log.log_decision(decided(verdict))
+    log_decision(decided(verdict))
     assert json.loads(lines()[0])["level"] == level
     lines = written(capsys, "json", "warning")
-    log.log_decision(decided(verdict))
+    log_decision(decided(verdict))
     assert len(lines()) == (level == "warning")
 
 
@@ -114,3 +120,15 @@ def test_off_a_terminal_auto_is_json(capsys: pytest.CaptureFixture[str]) -> None
     lines = written(capsys, "auto")
     _log.warning("hello")
     assert json.loads(lines()[0])["message"] == "hello"
+
+
+def test_a_rush_is_one_line_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    lines, clock = written(capsys, "json", "info"), ManualClock()
+    tell = log.DecisionLog(clock)
+    for _ in range(100):
+        tell(decided(Verdict.UNAVAILABLE, reason=BUSY))
+    tell(decided(Verdict.UNAVAILABLE, reason=ABANDONED))
+    clock.advance(1.0)
+    tell(decided(Verdict.UNAVAILABLE, reason=BUSY))
+    first, second = map(json.loads, lines())
+    assert (first["busy"], second["busy"], second["abandoned"]) == (1, 100, 1)

@@ -9,7 +9,6 @@ import pytest
 from seckill_sidecar.clock import ManualClock, order_ids
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.model import Decision, Purchase, Verdict
-from seckill_sidecar.wire.answers import Refusal
 
 new_id = order_ids(ManualClock(), random.Random(7))
 SOLD_OUT = Decision(Verdict.SOLD_OUT)
@@ -22,7 +21,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def local(clock: ManualClock) -> Local:
-    return Local(in_flight=2, remember=1.0, clock=clock)
+    return Local(remember=1.0, clock=clock)
 
 
 def purchase(item: str = "kettle", key: str | None = None) -> Purchase:
@@ -79,7 +78,7 @@ def test_not_open_is_forgotten_when_it_opens(local: Local, clock: ManualClock) -
 
 
 def test_nothing_is_remembered_with_a_memory_of_no_time(clock: ManualClock) -> None:
-    local = Local(in_flight=1, remember=0.0, clock=clock)
+    local = Local(remember=0.0, clock=clock)
     local.remember("kettle", SOLD_OUT)
     assert local.recall(purchase()) is None
 
@@ -89,20 +88,3 @@ def test_the_memory_is_bounded(local: Local) -> None:
         local.remember(f"item-{no}", SOLD_OUT)
     assert local.recall(purchase("item-0")) is None
     assert local.recall(purchase("item-10099")) == SOLD_OUT
-
-
-def test_one_more_than_there_is_room_for_is_told_so_at_once(local: Local) -> None:
-    with local.room(), local.room():
-        assert local.inside == 2
-        with pytest.raises(Refusal) as refused, local.room():
-            pytest.fail("there was no room")
-        assert (refused.value.verdict, refused.value.retry_after) == (Verdict.UNAVAILABLE, 1.0)
-    with local.room():
-        assert local.inside == 1
-
-
-def test_room_is_given_back_by_who_fails(local: Local) -> None:
-    for _ in range(5):
-        with pytest.raises(ZeroDivisionError), local.room():
-            1 / 0  # noqa: B018
-    assert local.inside == 0

@@ -35,6 +35,7 @@ def test_every_default_is_shown() -> None:
         "buyer": "off",
         "address": "off",
         "in_flight": 500,
+        "wait": "2s",
         "body": "64KiB",
         "remember_sold_out": 1.0,
     }

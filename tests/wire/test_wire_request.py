@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -157,3 +158,21 @@ def test_json_needs_its_content_type() -> None:
     with pytest.raises(Malformed) as found:
         request(b"[1]", CONTENT_TYPE="text/json").json(100)
     assert found.value.status == 415
+
+
+def test_a_client_that_hung_up_is_noticed_and_one_that_only_waits_is_not() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(7.0)
+        request = Request({"REQUEST_METHOD": "POST", "gunicorn.socket": ours})
+        assert not request.is_abandoned()
+        theirs.send(b"the next request")
+        assert not request.is_abandoned()
+        assert ours.recv(100) == b"the next request"
+        theirs.close()
+        assert request.is_abandoned()
+        assert ours.gettimeout() == 7.0
+
+
+def test_where_the_server_does_not_tell_nobody_has_hung_up() -> None:
+    assert not Request({"REQUEST_METHOD": "POST"}).is_abandoned()
