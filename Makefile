@@ -32,8 +32,12 @@ check: $(VENV)/dev.stamp ## what a commit must pass: lint, format, types
 	MYPYPATH=contrib $(BIN)/mypy -p stack -p shop -p demo -p faults -p bench
 
 .PHONY: faults
-faults: $(VENV)/dev.stamp servers ## break every part under load and check what became of each order; SEEDS=3 ONLY=name change it
+faults: $(VENV)/dev.stamp servers ## break every part under load and check what became of each order; SEEDS=3 ONLY=name JOBS=3 change it
 	@$(BIN)/python contrib/faults
+
+.PHONY: siege
+siege: $(VENV)/dev.stamp servers ## kill every process at random, again and again, in one long sale, and audit; ORDERS=2000 SEED=1
+	@$(BIN)/python contrib/faults siege
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure beside what it is compared with; ONLY=accept,refuse ROUNDS=5 change it

@@ -126,7 +126,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _relay(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    site, stop = Site(settings), _stop_on_signals()
+    site, stop = Site(settings, role="relay"), _stop_on_signals()
     every = settings.relay.every
     expirer = threading.Thread(target=repeat, args=("expire", site.expirer().step, every, stop), name="expire")
     expirer.start()
@@ -149,7 +149,7 @@ def _writer(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.stores.broker == "none":
         raise UsageError("with stores.broker none the relay writes to the database itself; run: seckill-sidecar relay")
-    site = Site(settings)
+    site = Site(settings, role="writer")
     try:
         site.writer().run(_stop_on_signals())
     finally:

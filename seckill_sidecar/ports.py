@@ -75,6 +75,9 @@ class Ledger(Protocol):
     def outbox(self, item: str, min_age: float, limit: int, deadline: Deadline) -> list[OutboxEntry]:
         """The oldest entries that have lain for ``min_age`` seconds or more, at most ``limit``."""
 
+    def outbox_depth(self, item: str, deadline: Deadline) -> tuple[int, int]:
+        """How many entries wait, and since when the oldest does, in milliseconds since 1970 (0 if none waits)."""
+
     def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
         """Ids of holds whose time is over, at most ``limit``."""
 
@@ -296,6 +299,9 @@ class OrdersDb(Protocol):
 
     def parked(self) -> Iterator[Parked]:
         """All parked messages in any state, oldest first."""
+
+    def parked_counts(self) -> dict[ParkedState, int]:
+        """How many parked messages are in each state."""
 
     def parked_message(self, number: int) -> Parked | None:
         """The parked message of this ``id``, or None."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,12 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
+from seckill_sidecar.observers.metrics import Metrics, Standing
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
+from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
@@ -52,9 +54,17 @@ DEFAULT_CONFIG = "/etc/seckill/seckill.yaml"
 class Site:
     """The parts of one site in one process, each made when it is first asked for."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, role: str = "") -> None:
+        """``role`` is what this process counts as: ``sidecar``, ``relay``, ``writer``; a command counts nothing."""
         self.settings = settings
         self.clock = clock or SystemClock()
+        self._role = role
+
+    @cached_property
+    def metrics(self) -> Metrics | None:
+        """What this process counts; None if it counts nothing."""
+        folder = self.settings.metrics.folder
+        return Metrics(Path(folder), self._role) if folder is not None and self._role else None
 
     # -- stores
 
@@ -102,7 +112,8 @@ class Site:
     def _breakers(self) -> dict[str, StoreBreaker]:
         settings = self.settings.breakers
         stores = ("ledger", "broker", "database", "storefront")
-        return {store: StoreBreaker(store, getattr(settings, store), self.clock, [log.log_breaker]) for store in stores}
+        listeners = [log.log_breaker, *([self.metrics.breaker] if self.metrics else [])]
+        return {store: StoreBreaker(store, getattr(settings, store), self.clock, listeners) for store in stores}
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -136,7 +147,7 @@ class Site:
                 on_storefront_down=settings.fallbacks.on_storefront_down,
             ),
             clock=self.clock,
-            observers=[log.DecisionLog(self.clock)],
+            observers=[log.DecisionLog(self.clock), *([self.metrics.decided] if self.metrics else [])],
         )
 
     @cached_property
@@ -148,7 +159,8 @@ class Site:
     def settler(self) -> Settler:
         """Settles orders for watched routes and for the operator."""
         deliver = self._hand_off.deliver_settled
-        return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, [log.log_settling])
+        observers = [log.log_settling, *([self.metrics.settling] if self.metrics else [])]
+        return Settler(self.ledger, self.breaker("ledger"), deliver, self.clock, observers)
 
     def settler_by_hand(self) -> Settler:
         """The same for a command, which prints what became of it; the relay hands the event off."""
@@ -171,7 +183,17 @@ class Site:
             return public
         guard = Guard(operator.token.get_secret_value(), self.keyring, self.clock)
         orders = Orders(guard, self.settler, self.look_up, self.settings.timeouts.request)
-        return Doors(public, operator_application(orders), operator.listen)
+        return Doors(
+            public, operator_application(orders, OperatorMetrics(guard, self._metrics_text())), operator.listen
+        )
+
+    def _metrics_text(self) -> Callable[[], bytes] | None:
+        metrics = self.metrics
+        if metrics is None:
+            return None
+        depth = None if self.settings.stores.broker == "none" else self._backlog
+        standing = Standing(self.ledger, self.looked_up_orders, depth, self.clock)
+        return lambda: metrics.text([standing])
 
     def _order_resource(self) -> OrderResource:
         return OrderResource(
@@ -216,10 +238,13 @@ class Site:
             self.breaker("database"),
             self.clock,
             _writer_log,
-            on_violation=self._pause,
+            on_violation=self._alarm,
         )
 
-    def _pause(self, sku: str) -> None:
+    def _alarm(self, sku: str) -> None:
+        """More of an item was sold than there is: count it, and sell no more."""
+        if self.metrics is not None:
+            self.metrics.violated(sku)
         self.ledger.switch(sku, "paused", Deadline.after(5.0, self.clock))
 
     @cached_property
@@ -283,7 +308,7 @@ def sidecar() -> Any:
     faults.arm(os.environ)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
-    site = Site(settings)
+    site = Site(settings, role="sidecar")
     site.refuse_unfit_ledger()
     storefront = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
     return site.doors(site.middleware(storefront))

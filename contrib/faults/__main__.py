@@ -1,4 +1,7 @@
-"""``python contrib/faults``: play every fault and prove that nothing was lost, sold twice or said falsely."""
+"""``python contrib/faults``: play every fault and prove that nothing was lost, sold twice or said falsely.
+
+``python contrib/faults siege``: kill everything at random while many orders are sold, and audit.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a folder, imported as a package
 
-from faults.main import main  # noqa: E402
+from faults import main, siege  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(siege.main() if sys.argv[1:] == ["siege"] else main.main())

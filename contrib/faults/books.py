@@ -41,8 +41,8 @@ class Books:
     """Buyer and idempotency key, as the ledger spells them → order id."""
     outbox: int
     database: Sequence[Row]
-    item_rows: Sequence[tuple[int, int, int]]
-    """The database's own row of the item: total, held, paid; one an epoch."""
+    item_rows: Sequence[tuple[int, int, int, int]]
+    """The database's own rows of the item: epoch, total, held, paid."""
     parked: frozenset[str] = field(default_factory=frozenset)
     """Ids of parked orders."""
 
@@ -95,9 +95,9 @@ class Shelf:
         columns = "order_id, buyer, quantity, epoch, seq, state, accepted_at_ms"
         return [Row(*row) for row in self.select(f"SELECT {columns} FROM seckill_orders WHERE item = %s", sku)]
 
-    def _item_rows(self, sku: str) -> Sequence[tuple[int, int, int]]:
-        found = self.select("SELECT total, held, paid FROM seckill_items WHERE item = %s", sku)
-        return [(row[0], row[1], row[2]) for row in found]
+    def _item_rows(self, sku: str) -> Sequence[tuple[int, int, int, int]]:
+        found = self.select("SELECT epoch, total, held, paid FROM seckill_items WHERE item = %s", sku)
+        return [(row[0], row[1], row[2], row[3]) for row in found]
 
 
 def connect(url: str) -> pymysql.Connection[Any]:

@@ -39,10 +39,10 @@ class Case:
     per_buyer: int
     gives_back: bool = False
     """Whether units came back on sale (holds expired): then "sold out" and "limit reached" pass."""
-    forgot: bool = False
-    """Whether the ledger was made to forget: then the database alone bears witness, and some stay unknown."""
-    forgot_at_ms: int = 0
-    """From when it had forgotten: nothing may be sold or said to be sold out after it, until it is made whole."""
+    forgot_ms: int = 0
+    """When the ledger had forgotten what was sold; 0 if it never did. From there on it has to refuse."""
+    rebuilt_ms: int = 0
+    """When it began to be made anew from the database."""
 
 
 def check(case: Case) -> list[Finding]:
@@ -67,7 +67,7 @@ def every_order_of_the_ledger_is_written_or_parked(case: Case) -> Iterator[Findi
 
 def both_stores_agree_on_each_order(case: Case) -> Iterator[Finding]:
     written = {row.order: row for row in case.books.database}
-    for row in case.books.ledger if not case.forgot else ():
+    for row in case.books.ledger:
         if row.order in written and written[row.order] != row:
             yield Finding(LOST, f"the ledger has {row}, the database {written[row.order]}")
 
@@ -123,8 +123,6 @@ def nothing_is_oversold(case: Case) -> Iterator[Finding]:
 
 def the_ledger_balances(case: Case) -> Iterator[Finding]:
     books = case.books
-    if case.forgot:
-        return
     if books.total != case.total or books.free < 0 or books.total != books.free + books.held + books.paid:
         yield Finding(OVERSOLD, f"total {books.total}, free {books.free}, held {books.held}, paid {books.paid}")
     for state, units in (("held", books.held), ("paid", books.paid)):
@@ -133,10 +131,10 @@ def the_ledger_balances(case: Case) -> Iterator[Finding]:
 
 
 def the_database_balances(case: Case) -> Iterator[Finding]:
-    for total, held, paid in case.books.item_rows:
-        rows = case.books.database
+    for epoch, total, held, paid in case.books.item_rows:
+        rows = [row for row in case.books.database if row.epoch == epoch]
         if (held, paid) != (_units(rows, ("held",)), _units(rows, ("paid",))) or held + paid > total:
-            yield Finding(OVERSOLD, f"the database's item row says total {total}, held {held}, paid {paid}")
+            yield Finding(OVERSOLD, f"the database's row of epoch {epoch} says total {total}, held {held}, paid {paid}")
 
 
 def buyers_stay_within_their_limit(case: Case) -> Iterator[Finding]:
@@ -150,16 +148,14 @@ def buyers_stay_within_their_limit(case: Case) -> Iterator[Finding]:
 
 def sold_out_was_true(case: Case) -> Iterator[Finding]:
     """Without units that come back, what is free at the end was free all the time."""
-    if case.gives_back or case.forgot:
-        return
-    for told in _refused(case, "sold_out"):
+    for told in _refused(case, "sold_out") if not case.gives_back else ():
         if case.books.free >= told.attempt.quantity or told.available >= told.attempt.quantity:
             yield Finding(FALSE, f"request {told.attempt.no} was told sold_out, {case.books.free} units are free")
 
 
 def limit_reached_was_true(case: Case) -> Iterator[Finding]:
     units = _units_of_buyers(case.books.ledger)
-    for told in _refused(case, "limit_reached") if not (case.gives_back or case.forgot) else ():
+    for told in _refused(case, "limit_reached") if not case.gives_back else ():
         if units[told.attempt.buyer] + told.attempt.quantity <= case.per_buyer:
             yield Finding(FALSE, f"{told.attempt.buyer} was told limit_reached with {units[told.attempt.buyer]} units")
 
@@ -176,13 +172,14 @@ def no_refused_purchase_has_an_order(case: Case) -> Iterator[Finding]:
     """An order that was made before its buyer heard "nothing was bought" of the same key."""
     made = {row.order: row for row in case.books.ledger}
     orders = {field: made[order] for field, order in case.books.keys.items() if order in made}
+    sent = _purchases_by_key(case)
     for told in case.told:
         row = orders.get(f"{len(told.attempt.buyer.encode())}:{told.attempt.buyer}{told.attempt.key}")
         if told.meaning == REFUSED and row and row.state in LIVE and row.at_ms < told.sent_ms:
             # Being refused is true of a repeated request that could not even look; but only as "not at this moment".
             if told.verdict != "unavailable":
                 yield Finding(FALSE, f"request {told.attempt.no} was told {told.verdict}, its key has {row.order}")
-        elif told.meaning == REFUSED and row and row.state in LIVE and _alone_made(case, told, row):
+        elif told.meaning == REFUSED and row and row.state in LIVE and _alone_made(sent[told.attempt.key], told, row):
             yield Finding(FALSE, f"request {told.attempt.no} was told {told.verdict}, and it made {row.order}")
 
 
@@ -196,17 +193,17 @@ def what_never_came_to_be_is_nowhere(case: Case) -> Iterator[Finding]:
 def no_order_is_a_ghost(case: Case) -> Iterator[Finding]:
     """Every order was told to somebody: who got no answer asked again."""
     told = {told.order for told in case.told if told.meaning in (ORDER, GONE)}
-    for row in case.books.ledger if not case.forgot else ():
+    for row in case.books.ledger:
         if row.order not in told:
             yield Finding(FALSE, f"{row.order} of {row.buyer} exists, and nobody was told")
 
 
 def a_ledger_that_forgot_refuses(case: Case) -> Iterator[Finding]:
-    for told in case.told:
+    for told in case.told if case.forgot_ms else ():
         # An order that it still knows may well be replayed: it exists.
         refused = told.meaning in (REFUSED, UNKNOWN, BROKEN) and told.verdict in ("unavailable", "")
-        after = case.forgot_at_ms and told.sent_ms > case.forgot_at_ms and not told.polled
-        if after and not refused and told.verdict != "replayed":
+        meanwhile = case.forgot_ms < told.sent_ms and told.got_ms < case.rebuilt_ms and not told.polled
+        if meanwhile and not refused and told.verdict != "replayed":
             yield Finding(FALSE, f"told {told.verdict} by a ledger that had forgotten: {told}")
 
 
@@ -216,7 +213,7 @@ def a_ledger_that_forgot_refuses(case: Case) -> Iterator[Finding]:
 def every_unknown_outcome_was_resolved(case: Case) -> Iterator[Finding]:
     known = {told.attempt.key for told in case.told if told.meaning in (ORDER, GONE, REFUSED) and _final(told)}
     answered = {told.order for told in case.told if told.polled and told.meaning in (ORDER, NEVER)}
-    for told in case.told if not case.forgot else ():
+    for told in case.told:
         if told.meaning == UNKNOWN and told.order not in answered:
             yield Finding(UNRESOLVED, f"{told.order} could be polled, and never came to an answer")
         elif told.meaning in (UNKNOWN, BROKEN) and not told.polled and told.attempt.key not in known:
@@ -267,14 +264,23 @@ def _told_orders(case: Case) -> dict[str, Told]:
     return orders
 
 
-def _alone_made(case: Case, told: Told, row: Row) -> bool:
-    """Whether the order was made while this request was under way, and no other with its key."""
-    under_way = [one for one in case.told if one.attempt.key == told.attempt.key and not one.polled]
-    return [one for one in under_way if one.sent_ms - 1 <= row.at_ms <= one.got_ms + 1] == [told]
+def _purchases_by_key(case: Case) -> dict[str, list[Told]]:
+    sent: dict[str, list[Told]] = defaultdict(list)
+    for told in case.told:
+        if not told.polled:
+            sent[told.attempt.key].append(told)
+    return sent
+
+
+def _alone_made(sent: Sequence[Told], told: Told, row: Row) -> bool:
+    """Whether the order was made while this request was under way, and no other of those that were sent."""
+    return [one for one in sent if one.sent_ms - 1 <= row.at_ms <= one.got_ms + 1] == [told]
 
 
 def _refused(case: Case, verdict: str) -> Iterator[Told]:
-    return (told for told in case.told if told.meaning == REFUSED and told.verdict == verdict)
+    """What the books can still judge: what was sold and then forgotten by all, told to nobody, is not in them."""
+    since = case.rebuilt_ms if case.forgot_ms else 0
+    return (one for one in case.told if one.meaning == REFUSED and one.verdict == verdict and one.sent_ms >= since)
 
 
 def _final(told: Told) -> bool:

@@ -30,6 +30,7 @@ from faults.plan import Plan, attempts
 
 _ANSWER_WITHIN_S = 8.0
 _PAUSE_S = 0.25
+_LONGEST_REST_S = 60.0
 
 Address = tuple[str, int]
 
@@ -106,27 +107,28 @@ def _fields(reply: Reply) -> dict[str, Any]:
 
 
 @contextmanager
-def buying(address: Address, plan: Plan, history: History) -> Iterator[None]:
-    """While the body runs, buyers send what the plan says, at its rate."""
-    stop = threading.Event()
-    queue = _Paced(plan, stop)
+def buying(address: Address, plan: Plan, history: History) -> Iterator[Pace]:
+    """While the body runs, buyers send what the plan says, at its rate; what is yielded can have them wait."""
+    queue = Pace(plan)
     with ThreadPoolExecutor(plan.threads, thread_name_prefix="buyer") as pool:
         threads = [pool.submit(_keep_buying, Buyer(address, plan.sku, history), queue) for _ in range(plan.threads)]
         try:
-            yield
+            yield queue
         finally:
-            stop.set()
+            queue.end()
         for thread in threads:
             thread.result(30)
 
 
-class _Paced:
+class Pace:
     """Hands attempts out, no faster than the plan's rate and none that was missed later on."""
 
-    def __init__(self, plan: Plan, stop: threading.Event) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._attempts = attempts(plan)
         self._gap = 1 / plan.rate
-        self._stop = stop
+        self._over = threading.Event()
+        self._awake = threading.Event()
+        self._awake.set()
         self._lock = threading.Lock()
         self._next = time.monotonic()
 
@@ -135,12 +137,26 @@ class _Paced:
         with self._lock:
             now = time.monotonic()
             self._next = max(now, self._next + self._gap)
-            if self._stop.wait(self._next - now):
+            self._awake.wait(_LONGEST_REST_S)
+            if self._over.wait(self._next - now):
                 return None
             return next(self._attempts)
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Nobody sends anything new while the body runs."""
+        self._awake.clear()
+        try:
+            yield
+        finally:
+            self._awake.set()
 
-def _keep_buying(buyer: Buyer, queue: _Paced) -> None:
+    def end(self) -> None:
+        """From now on there is no next attempt."""
+        self._over.set()
+
+
+def _keep_buying(buyer: Buyer, queue: Pace) -> None:
     while (attempt := queue.take()) is not None:
         if buyer.buy(attempt).meaning == BROKEN:
             time.sleep(_PAUSE_S)  # nobody hammers on a closed door

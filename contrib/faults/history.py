@@ -55,11 +55,15 @@ class History:
         self._file = path.open("w")
         self._lock = threading.Lock()
         self.told: list[Told] = []
+        self.orders: set[str] = set()
+        """Ids of the orders that somebody was told about."""
 
     def tell(self, told: Told) -> Told:
         """Keep one answer; return it."""
         with self._lock:
             self.told.append(told)
+            if told.meaning in (ORDER, GONE):
+                self.orders.add(told.order)
             self._write({"at_ms": told.got_ms, **{name: value for name, value in asdict(told).items() if value}})
         return told
 

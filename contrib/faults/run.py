@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stack import eventually
 
 from faults.check import Case, Finding, check
 from faults.crowd import buying, resolve
-from faults.history import BROKEN, GONE, ORDER, UNKNOWN, History, now_ms, recorded
+from faults.history import BROKEN, UNKNOWN, History, now_ms, recorded
 from faults.kinds.fault import Fault
 from faults.plan import Plan, plan_run
 from faults.stage import Stage
@@ -30,8 +31,6 @@ class Result:
     unknown: int
     resolved: int
     drained_s: float
-    forgot: bool = False
-    """Whether the ledger forgot what it had sold: then it refuses, and what is unknown waits for a rebuild."""
     findings: Sequence[Finding] = field(default_factory=list)
 
     @property
@@ -39,10 +38,10 @@ class Result:
         return self.happened > 0 and not self.findings
 
 
-def failed(kind: type[Fault], seed: int, error: Exception) -> Result:
+def failed(fault: str, seed: int, error: Exception) -> Result:
     """The result of a run that could not be played to its end."""
     finding = Finding("broken run", f"{type(error).__name__}: {error}")
-    return Result(kind.name, seed, 0, 0, 0, 0, 0.0, findings=[finding])
+    return Result(fault, seed, 0, 0, 0, 0, 0.0, findings=[finding])
 
 
 def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
@@ -59,17 +58,14 @@ def play(stage: Stage, kind: type[Fault], seed: int, folder: Path) -> Result:
 class _Run:
     def __init__(self, stage: Stage, plan: Plan, fault: Fault, history: History) -> None:
         self.stage, self.plan, self.fault, self.history = stage, plan, fault, history
-        self.forgot = False
+        self.forgot_ms = self.rebuilt_ms = 0
 
     def play(self) -> Result:
-        injected_ms, healed = self._sell()
-        self.forgot = self.fault.forgets and self._some_are_missing()
-        unresolved = 0
-        if not self.forgot:
-            unresolved = resolve(self.stage.sidecar.address, self.plan, self.history, self._left(healed))
+        healed = self._sell()
+        unresolved = resolve(self.stage.sidecar.address, self.plan, self.history, self._left(healed))
         drained = self._drain(healed)
         happened = self.fault.happened()
-        findings = check(self._case(injected_ms))
+        findings = check(self._case())
         self.history.note("over", happened=happened, drained_s=drained, findings=[str(one) for one in findings])
         told = self.history.told
         unknown = len({one.attempt.key for one in told if one.meaning in (UNKNOWN, BROKEN) and not one.polled})
@@ -77,35 +73,35 @@ class _Run:
             fault=self.fault.name,
             seed=self.plan.seed,
             happened=happened,
-            accepted=len(self._told_orders()),
+            accepted=len(self.history.orders),
             unknown=unknown,
-            resolved=0 if self.forgot else unknown - unresolved,
+            resolved=unknown - unresolved,
             drained_s=drained,
-            forgot=self.forgot,
             findings=findings,
         )
 
-    def _told_orders(self) -> set[str]:
-        return {one.order for one in self.history.told if one.meaning in (ORDER, GONE)}
-
     def _some_are_missing(self) -> bool:
         """Whether the ledger really has forgotten: what was cut off its end need not have been an order."""
-        return not self._told_orders() <= {row.order for row in self.stage.shelf.read(self.plan.sku).ledger}
+        told = set(self.history.orders)
+        return not told <= {row.order for row in self.stage.shelf.read(self.plan.sku).ledger}
 
-    def _sell(self) -> tuple[int, float]:
-        """When the fault had been injected (wall clock), and when it was healed (monotonic)."""
+    def _sell(self) -> float:
+        """When the fault was healed (monotonic)."""
         plan, fault = self.plan, self.fault
         self.history.note("open", fault=fault.name, seed=plan.seed, sku=plan.sku, total=plan.total)
-        lasts = fault.chance.uniform(*fault.lasts)
-        with buying(self.stage.sidecar.address, plan, self.history):
+        lasts = fault.duration()
+        with buying(self.stage.sidecar.address, plan, self.history) as pace:
             time.sleep(plan.fault_at)
-            self._note("inject", fault.inject)
+            with pace.resting() if fault.slow else nullcontext():
+                self._note("inject", fault.inject)
             injected_ms = now_ms()
             time.sleep(lasts)
+            if fault.forgets and self._some_are_missing():
+                self.forgot_ms, self.rebuilt_ms = injected_ms, now_ms()
             self._note("heal", fault.heal)
             healed = time.monotonic()
             time.sleep(plan.after)
-        return injected_ms, healed
+        return healed
 
     def _note(self, what: str, do: Callable[[], None]) -> None:
         self.history.note(f"{what}…")
@@ -124,9 +120,6 @@ class _Run:
         return time.monotonic() - healed
 
     def _drained(self) -> bool:
-        if self.forgot:
-            books = self.stage.shelf.read(self.plan.sku)
-            return not books.outbox and self._told_orders() <= {row.order for row in books.database} | books.parked
         outbox, orders, written_or_parked = self.stage.shelf.progress(self.plan.sku)
         if outbox or orders > written_or_parked:
             return False
@@ -134,13 +127,13 @@ class _Run:
         settled = self.fault.hold > 60 or "held" not in ledger.values()
         return settled and all(database.get(order) in (state, None) for order, state in ledger.items())
 
-    def _case(self, forgot_at_ms: int) -> Case:
+    def _case(self) -> Case:
         return Case(
             told=self.history.told,
             books=self.stage.shelf.read(self.plan.sku),
             total=self.plan.total,
             per_buyer=self.plan.per_buyer,
             gives_back=self.plan.hold < 60,
-            forgot=self.forgot,
-            forgot_at_ms=forgot_at_ms if self.forgot else 0,
+            forgot_ms=self.forgot_ms,
+            rebuilt_ms=self.rebuilt_ms,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +19,13 @@ from faults.books import Shelf
 from faults.plan import Plan
 from faults.tap import Tap
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
+from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.clock import Deadline, SystemClock
+from seckill_sidecar.errors import UsageError
 from seckill_sidecar.faults import VARIABLE
 from seckill_sidecar.model import Item
-from seckill_sidecar.settings.schema import Settings, Stores, Timeouts
+from seckill_sidecar.ports import OrdersDb
+from seckill_sidecar.settings.schema import Settings, Stores, Timeouts, WriterSettings
 
 EXCHANGE, ORDERS_QUEUE, PARKED_QUEUE = "faults", "faults.orders", "faults.parked"
 _MARK = b"fault point "
@@ -62,7 +65,7 @@ class Writer(Program, programs.Writer):
 class Stage:
     """Everything that runs. Use ``opened_stage``."""
 
-    def __init__(self, folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, started: ExitStack) -> None:
+    def __init__(self, folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, tapped: bool, started: ExitStack) -> None:
         redis = Redis(appendonly="yes", appendfsync="always", maxmemory_policy="noeviction")
         self.redis = started.enter_context(redis)
         self.mariadb, self.rabbit = mariadb, rabbit
@@ -70,16 +73,16 @@ class Stage:
         self.redis_tap = started.enter_context(Tap(self.redis.address))
         self.database_tap = started.enter_context(Tap(self.mariadb.address))
         self.shelf = Shelf(self.redis.url, database)
-        home = Home(folder)
+        self.home = home = Home(folder)
         self.shop = programs.OldShop(home)
         self.sidecar, self.relay, self.writers = Sidecar(home), Relay(home), (Writer(home, 1), Writer(home, 2))
-        stores = {
-            "redis": _through(self.redis_tap, self.redis.url),
-            "database": _through(self.database_tap, database),
+        self._stores = {
+            "redis": _through(self.redis_tap, self.redis.url) if tapped else self.redis.url,
+            "database": _through(self.database_tap, database) if tapped else database,
             "broker": self.rabbit.url,
             "storefront": self.shop.url,
         }
-        home.config.write_text(_config(stores, self.sidecar.url.removeprefix("http://")))
+        self._write_config([])
         programs.run_command(home, "migrate")
         for program in (self.shop, *self.programs):
             started.enter_context(program)
@@ -93,6 +96,10 @@ class Stage:
     def stores(self) -> Sequence[Server]:
         return (self.redis, self.mariadb, self.rabbit)
 
+    def _write_config(self, items: Sequence[dict[str, Any]]) -> None:
+        listen = self.sidecar.url.removeprefix("http://")
+        self.home.config.write_text(_config(self._stores, listen, items))
+
     def settle(self) -> None:
         """Whole again, whatever the last run did to it."""
         self.redis_tap.calm()
@@ -104,15 +111,34 @@ class Stage:
                 program.rearm("")
 
     def open_sale(self, plan: Plan) -> None:
-        """Put the run's item on sale."""
-        item = Item(plan.sku, plan.total, per_buyer=plan.per_buyer, hold_ms=int(plan.hold * 1000))
-        with closing(self.ledger()) as ledger:
-            ledger.load(item, Deadline.after(15.0, SystemClock()))
+        """Put the run's item on sale, as ``item load`` does; the configuration has its terms, for a rebuild."""
+        hold_ms = int(plan.hold * 1000)
+        terms = {"sku": plan.sku, "total": plan.total, "per_buyer": plan.per_buyer, "hold": f"{hold_ms}ms"}
+        self._write_config([terms])
+        item, deadline = Item(plan.sku, plan.total, per_buyer=plan.per_buyer, hold_ms=hold_ms), _deadline()
+        with closing(self.ledger()) as ledger, closing(self._orders()) as orders:
+            view = ledger.load(item, deadline, status="closed")
+            orders.begin_epoch(plan.sku, view.epoch, plan.total)
+            ledger.switch(plan.sku, "open", deadline)
+
+    def rebuild(self, sku: str) -> None:
+        """What an operator does when the ledger has forgotten."""
+        with closing(self.ledger()) as ledger, suppress(UsageError):  # it need not be there
+            ledger.switch(sku, "paused", _deadline())
+        delivering = (self.relay, *self.writers)
+        for program in delivering:
+            program.stop()
+        programs.run_command(self.home, "rebuild", sku, "--apply", "--open")
+        for program in delivering:
+            program.start()
 
     def ledger(self) -> RedisLedger:
         """The ledger as the program itself reaches it, past the tap, with patience for a busy disk."""
         patient = Timeouts().model_copy(update={"ledger": 5.0, "connect": 5.0})
         return connect_ledger(Settings(stores=Stores(redis=self.redis.url), timeouts=patient), SystemClock())
+
+    def _orders(self) -> OrdersDb:
+        return connect_orders_db(self.shelf.database, WriterSettings(), Timeouts(), connections=1)
 
     def client(self) -> Any:
         """A plain client of Redis."""
@@ -127,10 +153,17 @@ class Stage:
 
 
 @contextmanager
-def opened_stage(folder: Path, mariadb: MariaDB, rabbit: RabbitMQ) -> Iterator[Stage]:
-    """Start all that is not running yet, with configuration and logs of the programs in ``folder``; end it."""
+def opened_stage(folder: Path, mariadb: MariaDB, rabbit: RabbitMQ, tapped: bool = True) -> Iterator[Stage]:
+    """Start all that is not running yet, with configuration and logs of the programs in ``folder``; end it.
+
+    Without taps the programs reach Redis and MariaDB themselves, which is faster.
+    """
     with ExitStack() as started:
-        yield Stage(folder, mariadb, rabbit, started)
+        yield Stage(folder, mariadb, rabbit, tapped, started)
+
+
+def _deadline() -> Deadline:
+    return Deadline.after(15.0, SystemClock())
 
 
 def _through(tap: Tap, url: str) -> str:
@@ -138,7 +171,7 @@ def _through(tap: Tap, url: str) -> str:
     return url.replace(f":{port}/", f":{tap.port}/")
 
 
-def _config(stores: dict[str, str], listen: str) -> str:
+def _config(stores: dict[str, str], listen: str, items: Sequence[dict[str, Any]]) -> str:
     settings: dict[str, Any] = {
         "stores": stores,
         "serve": {"listen": listen, "workers": 2},
@@ -154,5 +187,6 @@ def _config(stores: dict[str, str], listen: str) -> str:
                 "on_accept": "json",
             }
         ],
+        "items": list(items),
     }
     return yaml.safe_dump(settings, sort_keys=False)

@@ -2,6 +2,7 @@
 
 POST /orders/{id}/paid | /orders/{id}/cancelled   {"reason": "..."} if wanted
 GET  /orders/{id}
+GET  /metrics                                      for Prometheus
 GET  /healthz                                      this process answers; open to all who reach it
 """
 
@@ -121,6 +122,22 @@ class Orders:
         return order
 
 
+class Metrics:
+    """What the host's processes have counted, for who is let in."""
+
+    def __init__(self, guard: Guard, text: Callable[[], bytes] | None) -> None:
+        """``text`` is what Prometheus reads; None if nothing is counted."""
+        self._guard = guard
+        self._text = text
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._guard.admit(Request(req.env), b"")
+        if self._text is None:
+            raise falcon.HTTPNotFound(title="No metrics", description="set metrics.folder, and they are counted")
+        resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
+        resp.data = self._text()
+
+
 class Health:
     """Whether this process answers. It says nothing of the stores."""
 
@@ -128,12 +145,13 @@ class Health:
         resp.media = {"status": "ok"}
 
 
-def operator_application(orders: Orders) -> falcon.App[falcon.Request, falcon.Response]:
+def operator_application(orders: Orders, metrics: Metrics) -> falcon.App[falcon.Request, falcon.Response]:
     """The application behind the operator's door; its errors are problem JSON (RFC 9457)."""
     application = falcon.App()
     application.add_route("/orders/{order_id}", orders)
     for state in ("paid", "cancelled"):
         application.add_route(f"/orders/{{order_id}}/{state}", orders, suffix=state)
+    application.add_route("/metrics", metrics)
     application.add_route("/healthz", Health())
     application.set_error_serializer(write_problem)
     return application

@@ -176,7 +176,7 @@ class WriterSettings(Section):
 
     batch: int = Field(500, ge=1, le=10_000, description="orders in one transaction, at most")
     linger: Duration = Field(0.05, description="how long to wait for a batch to fill")
-    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 30 s")
+    retry: Duration = Field(1.0, gt=0, description="first wait after the database failed; doubles up to 5 s")
     on_accepted: tuple[str, ...] = Field(
         (), description="SQL run with each new order, in the same transaction, with :order_id and the like"
     )
@@ -379,6 +379,16 @@ class Operator(Section):
     )
 
 
+class MetricsSettings(Section):
+    """What is counted for Prometheus; GET /metrics at the operator's address tells it."""
+
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        description="folder in which all processes of a host keep their figures; without it nothing is counted",
+    )
+
+
 class Log(Section):
     """What is written to standard error."""
 
@@ -413,3 +423,4 @@ class Settings(Outline):
     relay: RelaySettings = RelaySettings()
     storefront: StorefrontSettings = StorefrontSettings()
     log: Log = Log()
+    metrics: MetricsSettings = MetricsSettings()

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _ROUND_SECONDS = 10.0
 _CONFIRM_SECONDS = 5.0
 _AT_ONCE = 64
+_LONGEST_PAUSE = 5.0
 
 
 class Relay:
@@ -187,8 +188,9 @@ class OutboxConsumer:
 def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Event) -> None:
     """Call ``step`` until ``stop``: at once again after work, after ``every`` seconds without any.
 
-    After a failure it waits longer and longer, 30 seconds at most. An error that nobody foresaw stops the whole
-    process, so that it is started again: half a relay would look alive.
+    After a failure it waits longer and longer, five seconds at most: what waited for a store goes on soon after it is
+    back. An error that nobody foresaw stops the whole process, so that it is started again: half a relay would look
+    alive.
     """
     pause = every
     while not stop.is_set():
@@ -197,7 +199,7 @@ def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Eve
                 continue
             pause = every
         except StoreError as error:
-            pause = min(max(every, 2 * pause), 30.0)
+            pause = min(2 * pause, max(every, _LONGEST_PAUSE))
             _log.warning("%s: %s; next try in %.1f s", name, error, pause)
         except Exception:
             stop.set()

@@ -33,7 +33,7 @@ from seckill_sidecar.model import Event, EventKind, State
 from seckill_sidecar.ports import Breaker, Consumer, Delivery, OrdersDb, Parked, ParkedState
 from seckill_sidecar.settings.schema import WriterSettings
 
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 5.0
 """Seconds between two attempts at a store that is down, at most."""
 
 PATIENCE = 60.0

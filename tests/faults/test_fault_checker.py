@@ -45,7 +45,7 @@ def honest() -> Case:
         told(8, REFUSED, verdict="unavailable"),
     ]
     keys = {f"{len(one.buyer)}:{one.buyer}key-{no}": one.order for no, one in enumerate(rows, 1)}
-    books = Books(TOTAL, 0, TOTAL, 0, rows, keys, 0, list(rows), [(TOTAL, TOTAL, 0)])
+    books = Books(TOTAL, 0, TOTAL, 0, rows, keys, 0, list(rows), [(1, TOTAL, TOTAL, 0)])
     return Case(history, books, total=TOTAL, per_buyer=1)
 
 
@@ -103,7 +103,7 @@ LIES: dict[str, tuple[str, Callable[[Case], Case]]] = {
     "a unit has vanished from the ledger's balance": (OVERSOLD, lambda case: with_books(case, held=TOTAL - 1)),
     "the database's item row is not the sum of its orders": (
         OVERSOLD,
-        lambda case: with_books(case, item_rows=[(TOTAL, 3, 0)]),
+        lambda case: with_books(case, item_rows=[(1, TOTAL, 3, 0)]),
     ),
     "a buyer has more than the limit": (
         OVERSOLD,
@@ -111,7 +111,7 @@ LIES: dict[str, tuple[str, Callable[[Case], Case]]] = {
     ),
     "sold out was said while a unit was free": (
         FALSE,
-        lambda case: with_books(case, free=1, held=4, item_rows=[(TOTAL, 4, 0)]),
+        lambda case: with_books(case, free=1, held=4, item_rows=[(1, TOTAL, 4, 0)]),
     ),
     "limit reached was said to who has nothing": (
         FALSE,
@@ -138,7 +138,7 @@ LIES: dict[str, tuple[str, Callable[[Case], Case]]] = {
     "a ledger that forgot goes on selling": (
         FALSE,
         lambda case: with_told(
-            replace(case, forgot=True, forgot_at_ms=8500), told(9, ORDER, verdict="accepted", order="sku~1")
+            replace(case, forgot_ms=8500, rebuilt_ms=9500), told(9, ORDER, verdict="accepted", order="sku~1")
         ),
     ),
     "a named outcome never came to an answer": (

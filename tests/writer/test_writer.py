@@ -317,7 +317,7 @@ def test_pauses_double_up_to_a_bound_and_begin_anew_after_success(desk: Desk) ->
     desk.orders.before.extend([DOWN] * 7)
     stop = StopAfter(7)
     desk.writer.run(stop)
-    assert stop.pauses == [1, 2, 4, 8, 16, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert stop.pauses == [1, 2, 4, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
     desk.orders.before.append(DOWN)
     stop = StopAfter(1)
     desk.writer.run(stop)

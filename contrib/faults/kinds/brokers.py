@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pika
+from stack import Server
 
-from faults.kinds.fault import Fault
+from faults.kinds.fault import Fault, Pausing
 from faults.stage import EXCHANGE, ORDERS_QUEUE
 
 
@@ -55,6 +55,7 @@ class MemoryAlarm(Unbound):
     """The broker has no memory left and takes nothing from publishers."""
 
     name = "broker-memory-alarm"
+    slow = True
 
     def inject(self) -> None:
         self.stage.rabbit.ctl("set_vm_memory_high_watermark", "0.0000001")
@@ -86,22 +87,14 @@ class Poisoned(Fault):
         return parked if parked == len(self.messages) else 0
 
 
-class Paused(Fault):
+class Paused(Pausing):
     """SIGSTOP for some seconds."""
 
     name = "broker-paused"
-    lasts = (1.5, 5.0)
 
-    def inject(self) -> None:
-        self.stage.rabbit.pause()
-        self.paused = time.monotonic()
-
-    def heal(self) -> None:
-        self.stood = time.monotonic() - self.paused
-        self.stage.rabbit.resume()
-
-    def happened(self) -> int:
-        return int(self.stood >= 1)
+    @property
+    def victim(self) -> Server:
+        return self.stage.rabbit
 
 
 class Killed(Fault):

@@ -6,9 +6,10 @@ import time
 from contextlib import closing
 
 import pymysql
+from stack import Server
 
 from faults.books import connect
-from faults.kinds.fault import Fault, Repeating
+from faults.kinds.fault import Fault, Pausing, Repeating
 from faults.tap import Spoil
 
 
@@ -43,22 +44,14 @@ class Killed(Fault):
         return int(self.stage.mariadb.pid != self.before)
 
 
-class Paused(Fault):
+class Paused(Pausing):
     """SIGSTOP for some seconds."""
 
     name = "database-paused"
-    lasts = (1.5, 5.0)
 
-    def inject(self) -> None:
-        self.stage.mariadb.pause()
-        self.paused = time.monotonic()
-
-    def heal(self) -> None:
-        self.stood = time.monotonic() - self.paused
-        self.stage.mariadb.resume()
-
-    def happened(self) -> int:
-        return int(self.stood >= 1)
+    @property
+    def victim(self) -> Server:
+        return self.stage.mariadb
 
 
 class RowLocked(Fault):

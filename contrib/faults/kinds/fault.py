@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
+
+from stack import Server
 
 from faults.plan import Plan
 from faults.stage import Stage
@@ -20,7 +23,10 @@ class Fault(ABC):
     hold: ClassVar[float] = 900.0
     """How long an unpaid hold lives in its runs; a short one gives units back."""
     forgets: ClassVar[bool] = False
-    """Whether it makes the ledger forget what was sold: then the item has to refuse from there on."""
+    """Whether it makes the ledger forget what was sold: then the item has to refuse until it is rebuilt."""
+
+    slow: ClassVar[bool] = False
+    """Whether injecting it takes seconds: then buyers wait meanwhile; all might be sold before it is there."""
 
     def __init__(self, stage: Stage, plan: Plan, chance: random.Random) -> None:
         self.stage = stage
@@ -31,6 +37,10 @@ class Fault(ABC):
     def impossible(cls) -> str:
         """Why it can't be played on this machine; empty if it can."""
         return ""
+
+    def duration(self) -> float:
+        """Seconds for which this run's fault lasts."""
+        return self.chance.uniform(*self.lasts)
 
     def prepare(self) -> None:  # noqa: B027 - most need nothing
         """Before the sale opens."""
@@ -46,6 +56,41 @@ class Fault(ABC):
     @abstractmethod
     def happened(self) -> int:
         """How often it did happen, asked after the healing; 0 makes the run worthless."""
+
+
+class Pausing(Fault):
+    """SIGSTOP: connections stay, nobody answers. With every third seed, the first one too, for ten whole seconds."""
+
+    lasts = (1.5, 5.0)
+    longest: ClassVar[float] = 10.0
+
+    @property
+    @abstractmethod
+    def victim(self) -> Server:
+        """The server that stands still."""
+
+    def duration(self) -> float:
+        return self.longest if self.plan.seed % 3 == 1 else super().duration()
+
+    def inject(self) -> None:
+        self.victim.pause()
+        self.paused = time.monotonic()
+
+    def heal(self) -> None:
+        self.stood = time.monotonic() - self.paused
+        self.victim.resume()
+
+    def happened(self) -> int:
+        return int(self.stood >= self.lasts[0])
+
+
+class Forgetting(Fault):
+    """The ledger forgets; an operator makes it anew from the database."""
+
+    forgets = True
+
+    def heal(self) -> None:
+        self.stage.rebuild(self.plan.sku)
 
 
 class Repeating(Fault):

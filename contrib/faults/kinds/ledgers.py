@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import RedisError
+from stack import Server
 
-from faults.kinds.fault import Fault, Repeating
+from faults.kinds.fault import Fault, Forgetting, Pausing, Repeating
 from faults.tap import Spoil
 
 
@@ -76,22 +77,14 @@ class Killed(Fault):
         return int(self.stage.redis.pid != self.before)
 
 
-class Paused(Fault):
-    """SIGSTOP for some seconds: connections stay, nobody answers."""
+class Paused(Pausing):
+    """SIGSTOP for some seconds."""
 
     name = "redis-paused"
-    lasts = (1.5, 5.0)
 
-    def inject(self) -> None:
-        self.stage.redis.pause()
-        self.paused = time.monotonic()
-
-    def heal(self) -> None:
-        self.stood = time.monotonic() - self.paused
-        self.stage.redis.resume()
-
-    def happened(self) -> int:
-        return int(self.stood >= 1)
+    @property
+    def victim(self) -> Server:
+        return self.stage.redis
 
 
 class OutOfMemory(Fault):
@@ -135,67 +128,55 @@ class WrongType(Fault):
         return _wrong_types(self.stage.client()) - self.before
 
 
-class Emptied(Fault):
-    """FLUSHALL: the item is gone, and must not sell until it is made whole."""
+class Emptied(Forgetting):
+    """FLUSHALL: nothing of the item is left."""
 
     name = "redis-emptied"
-    forgets = True
 
     def inject(self) -> None:
+        before = _chain(self.stage.client(), self.plan.sku)
         self.stage.client().flushall()
-
-    def heal(self) -> None:
-        """Nothing heals it but a rebuild."""
+        self.lost = before - _chain(self.stage.client(), self.plan.sku)
 
     def happened(self) -> int:
-        return int(self.stage.client().dbsize() <= self._left_by_buyers())
-
-    def _left_by_buyers(self) -> int:
-        return len(self.stage.client().keys("seckill:binding:*"))
+        return self.lost
 
 
-class Older(Fault):
+class Older(Forgetting):
     """Started again from an append-only file of some moments ago."""
 
     name = "redis-older"
     lasts = (1.0, 1.5)
-    forgets = True
 
     def inject(self) -> None:
         redis = self.stage.redis
-        self.log, self.copy = redis.folder / "appendonlydir", redis.folder / "older"
-        shutil.copytree(self.log, self.copy)
+        log, copy = redis.folder / "appendonlydir", redis.folder / "older"
+        shutil.copytree(log, copy)
         time.sleep(1.0)  # it sells on
-        self.now = _chain(self.stage.client(), self.plan.sku)
+        now = _chain(self.stage.client(), self.plan.sku)
         redis.kill()
-        shutil.rmtree(self.log)
-        shutil.move(self.copy, self.log)
+        shutil.rmtree(log)
+        shutil.move(copy, log)
         redis.start()
-
-    def heal(self) -> None:
-        """Nothing heals it but a rebuild."""
+        self.lost = now - _chain(self.stage.client(), self.plan.sku)
 
     def happened(self) -> int:
-        return int(_chain(self.stage.client(), self.plan.sku) < self.now)
+        return self.lost
 
 
-class TailCut(Fault):
+class TailCut(Forgetting):
     """Killed, and the last bytes of its append-only file are gone: the disk had lied."""
 
     name = "redis-tail-cut"
-    forgets = True
 
     def inject(self) -> None:
         redis = self.stage.redis
-        self.now = _chain(self.stage.client(), self.plan.sku)
         redis.kill()
         newest = max(Path(redis.folder, "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
         size = newest.stat().st_size
         with newest.open("r+b") as file:
             file.truncate(max(0, size - self.chance.randrange(1, 20_000)))
-
-    def heal(self) -> None:
-        self.stage.redis.start()
+        redis.start()
 
     def happened(self) -> int:
         return int("truncated" in self.stage.redis.log.read_text(errors="replace").lower())

@@ -181,6 +181,14 @@ class RedisLedger:
         )
         return [OutboxEntry(item, entry_id.decode(), fields[1]) for entry_id, fields in found]
 
+    def outbox_depth(self, item: str, deadline: Deadline) -> tuple[int, int]:
+        """How many entries wait, and since when the oldest does, in milliseconds since 1970."""
+        oldest = self._line.ask("XRANGE", self._keys.of(item, "outbox"), "-", "+", "COUNT", 1, deadline=deadline)
+        if not oldest:
+            return 0, 0
+        count = self._line.ask("XLEN", self._keys.of(item, "outbox"), deadline=deadline)
+        return int(count), int(oldest[0][0].partition(b"-")[0])
+
     # -- items
 
     def load(

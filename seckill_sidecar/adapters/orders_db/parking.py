@@ -41,6 +41,11 @@ class Parking:
             yield from map(_parked, page)
             last = page[-1][0]
 
+    def counts(self) -> dict[ParkedState, int]:
+        """How many are in each state."""
+        found = {state: int(count) for state, count in self._transactions.find("parked_counts")}
+        return {state: found.get(state.value, 0) for state in ParkedState}
+
     def one(self, number: int) -> Parked | None:
         """The one of this number, or None."""
         return next(map(_parked, self._transactions.find("parked_message", id=number)), None)

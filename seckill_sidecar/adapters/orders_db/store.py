@@ -141,6 +141,10 @@ class SqlOrdersDb:
         """All parked messages in any state, oldest first, a page in memory at a time."""
         return self._parking.all()
 
+    def parked_counts(self) -> dict[ParkedState, int]:
+        """How many parked messages are in each state."""
+        return self._parking.counts()
+
     def parked_message(self, number: int) -> Parked | None:
         """The parked message of this number, or None."""
         return self._parking.one(number)

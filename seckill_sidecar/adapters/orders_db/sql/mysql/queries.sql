@@ -153,6 +153,10 @@ WHERE id > :id
 ORDER BY id
 LIMIT :most;
 
+-- name: parked_counts
+-- How many messages are in each state.
+SELECT state, COUNT(*) FROM seckill_parked GROUP BY state;
+
 -- name: parked_message
 -- One parked message.
 SELECT id, message_id, reason, body, at_ms, order_id, state, resolved_at_ms
