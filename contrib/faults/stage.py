@@ -111,24 +111,25 @@ class Stage:
                 program.rearm("")
 
     def open_sale(self, plan: Plan) -> None:
-        """Put the run's item on sale, as ``item load`` does; the configuration has its terms, for a rebuild."""
-        hold_ms = int(plan.hold * 1000)
-        terms = {"sku": plan.sku, "total": plan.total, "per_buyer": plan.per_buyer, "hold": f"{hold_ms}ms"}
-        self._write_config([terms])
-        item, deadline = Item(plan.sku, plan.total, per_buyer=plan.per_buyer, hold_ms=hold_ms), _deadline()
+        """Put the run's item on sale, as ``item load`` does."""
+        item = Item(plan.sku, plan.total, per_buyer=plan.per_buyer, hold_ms=int(plan.hold * 1000))
+        deadline = _deadline()
         with closing(self.ledger()) as ledger, closing(self._orders()) as orders:
             view = ledger.load(item, deadline, status="closed")
             orders.begin_epoch(plan.sku, view.epoch, plan.total)
             ledger.switch(plan.sku, "open", deadline)
 
-    def rebuild(self, sku: str) -> None:
+    def rebuild(self, plan: Plan) -> None:
         """What an operator does when the ledger has forgotten."""
+        # Of an item that is gone altogether only the configuration knows the terms.
+        terms = {"sku": plan.sku, "total": plan.total, "per_buyer": plan.per_buyer, "hold": f"{plan.hold:.0f}s"}
+        self._write_config([terms])
         with closing(self.ledger()) as ledger, suppress(UsageError):  # it need not be there
-            ledger.switch(sku, "paused", _deadline())
+            ledger.switch(plan.sku, "paused", _deadline())
         delivering = (self.relay, *self.writers)
         for program in delivering:
             program.stop()
-        programs.run_command(self.home, "rebuild", sku, "--apply", "--open")
+        programs.run_command(self.home, "rebuild", plan.sku, "--apply", "--open")
         for program in delivering:
             program.start()
 

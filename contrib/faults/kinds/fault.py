@@ -90,7 +90,7 @@ class Forgetting(Fault):
     forgets = True
 
     def heal(self) -> None:
-        self.stage.rebuild(self.plan.sku)
+        self.stage.rebuild(self.plan)
 
 
 class Repeating(Fault):
