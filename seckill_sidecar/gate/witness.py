@@ -14,6 +14,7 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import StoreDown
 
 _REUSED_FOR = 2.0
+_FORGOTTEN_AFTER = 60.0
 
 
 class Witness:
@@ -29,24 +30,32 @@ class Witness:
         self._clock = clock
         self._moment = moment
         self._lock = threading.Lock()
-        self._empty_at = float("-inf")
+        self._empty_since: float | None = None
+        self._looked_at = float("-inf")
+        self._passed_at = float("-inf")
 
     def __call__(self, sku: str) -> tuple[int, int]:
-        """(epoch, events), zeros if the database has never heard of it. Raises ``StoreError``."""
+        """(epoch, events), zeros if the database has never heard of it.
+
+        Raises ``StoreError`` if that can't be told, or not yet; nobody is kept waiting for the moment to pass.
+        """
         if self._depth is not None:
             with self._lock:
-                self._wait_until_written(self._depth)
+                self._refuse_until_written(self._depth)
         return self._high_water(sku)
 
-    def _wait_until_written(self, depth: Callable[[], int]) -> None:
-        if self._clock.monotonic() - self._empty_at < _REUSED_FOR:
+    def _refuse_until_written(self, depth: Callable[[], int]) -> None:
+        now = self._clock.monotonic()
+        if now - self._passed_at < _REUSED_FOR:
             return  # for another item, just now
-        _refuse_backlog(depth())
-        self._clock.sleep(self._moment)
-        _refuse_backlog(depth())
-        self._empty_at = self._clock.monotonic()
-
-
-def _refuse_backlog(waiting: int) -> None:
-    if waiting:
-        raise StoreDown("broker", f"{waiting} messages wait to be written; the database has not seen all yet")
+        if now - self._looked_at > _FORGOTTEN_AFTER:
+            self._empty_since = None
+        self._looked_at = now
+        if waiting := depth():
+            self._empty_since = None
+            raise StoreDown("broker", f"{waiting} messages wait to be written; the database has not seen all yet")
+        if self._empty_since is None:
+            self._empty_since = now
+        if now - self._empty_since < self._moment:
+            raise StoreDown("broker", "the writers may have some messages in hand; ask again in a moment")
+        self._empty_since, self._passed_at = None, now

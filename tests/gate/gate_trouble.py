@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pika
 from gate_client import Answer
 from gate_site import Shop, open_shop, told
 from gate_wire import Wire
@@ -46,6 +47,8 @@ class Trouble:
     redis: Redis
     wire: Wire
     rabbit: RabbitMQ
+    broker: str
+    """What the names of its exchange and queues begin with."""
 
     def heal(self) -> None:
         """Everything runs again, and the gate has noticed."""
@@ -58,6 +61,11 @@ class Trouble:
         eventually(lambda: told(self.shop.buy(sku)) == "accepted", 20, "the ledger is asked again")
         eventually(lambda: self.shop.buy(sku, path="/buy/{sku}").status == 201, 20, "the storefront is asked again")
         eventually(self.hands_off, 20, "the broker is asked again")
+
+    def nothing_waits_to_be_written(self) -> None:
+        """As where writers keep up: here there are none, and a restarted Redis is compared with what they wrote."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self.rabbit.url))) as connection:
+            connection.channel().queue_purge(f"{self.broker}.queue")
 
     def hands_off(self) -> bool:
         """Whether an order of now reaches the broker."""
@@ -82,7 +90,7 @@ def troubled(kind: str, fallbacks: dict[str, str], rabbit: RabbitMQ, folder: Pat
         wire = running.enter_context(Wire(redis.address))
         stores = {"redis": wire.url, "broker": rabbit.url, "database": f"sqlite:///{folder}/orders.db"}
         changes = IMPATIENT | {"stores": stores, "broker": broker, "fallbacks": fallbacks}
-        yield Trouble(open_shop(running, kind, changes, redis.url), redis, wire, rabbit)
+        yield Trouble(open_shop(running, kind, changes, redis.url), redis, wire, rabbit, name)
 
 
 @contextmanager

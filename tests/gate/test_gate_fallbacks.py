@@ -61,6 +61,7 @@ def test_a_ledger_that_is_gone_is_refused_in_time_and_comes_back_by_itself(caref
     assert {(answer.status, told(answer)) for answer in answers.values()} == {(503, "unavailable")}
     assert all(int(answer.value("Retry-After")) >= 1 for answer in answers.values())
     assert "closed -> open" in breaker_states(careful.shop, "ledger")
+    careful.nothing_waits_to_be_written()
     careful.redis.start()
     eventually(lambda: careful.shop.buy(sku, "patient").status == 201, 20, "sales go on")
     for buyer, answer in answers.items():
@@ -278,6 +279,7 @@ def test_a_call_that_never_arrived_is_told_for_certain_when_asked(careful: Troub
     answer = careful.shop.buy(sku, "alice")
     assert answer.status == 503
     careful.redis.kill()  # what was on its way is gone with it
+    careful.nothing_waits_to_be_written()
     careful.redis.start()
     found = eventually(lambda: known(careful.shop, answer.json["poll"]), 20)
     assert found.status == 404
