@@ -230,7 +230,7 @@ class Event:
     def decode(cls, body: bytes) -> Event:
         """Read a message's body; raises ``BadMessage`` that says what is wrong with it."""
         try:
-            fields = json.loads(body)
+            fields = json.loads(body.decode())
         except (ValueError, RecursionError) as error:
             raise BadMessage(f"not JSON: {error}") from error
         if not isinstance(fields, dict):
@@ -238,9 +238,9 @@ class Event:
         if fields.get("v") != MESSAGE_VERSION or type(fields["v"]) is not int:
             raise BadMessage(f"schema version {fields.get('v')!r}, this program reads {MESSAGE_VERSION}")
         return cls(
-            kind=_kind(fields),
+            kind=(kind := _kind(fields)),
             no=_number(fields, "no", 1),
-            order=_order(fields),
+            order=_order(fields, kind),
             total=_number(fields, "total", 0),
             at_ms=_number(fields, "at_ms", 0),
             reason=_text(fields, "reason", ""),
@@ -251,7 +251,7 @@ class Event:
         )
 
 
-def _order(fields: dict[str, Any]) -> Order:
+def _order(fields: dict[str, Any], kind: EventKind) -> Order:
     order_id = _text(fields, "id")
     match = ORDER_ID.fullmatch(order_id)
     if match is None or match[1] != _text(fields, "item"):
@@ -263,7 +263,7 @@ def _order(fields: dict[str, Any]) -> Order:
         seq=_number(fields, "seq", 1),
         buyer=_text(fields, "buyer"),
         quantity=_number(fields, "quantity", 1),
-        state=_state(fields),
+        state=kind.state if kind is not EventKind.LATE_PAYMENT else _state(fields),
         accepted_at_ms=_number(fields, "accepted_at_ms", 0),
         due_at_ms=_number(fields, "due_at_ms", 0),
     )
@@ -277,9 +277,6 @@ def _kind(fields: dict[str, Any]) -> EventKind:
 
 
 def _state(fields: dict[str, Any]) -> State:
-    kind = _kind(fields)
-    if kind is not EventKind.LATE_PAYMENT:
-        return kind.state
     try:
         return State(_text(fields, "state"))
     except ValueError as error:
@@ -297,6 +294,8 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise BadMessage(f"{name} is {value!r}, expected text")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError as error:  # half a surrogate pair: JSON can spell it, no store can keep it

@@ -20,6 +20,8 @@ from seckill_sidecar.errors import SchemaMismatch, StoreDown
 from seckill_sidecar.settings.schema import Timeouts
 
 _SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_PLAIN = re.compile(r"[A-Za-z0-9_~.:@-]*")
+"""Text that is written between quotes as it is."""
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
 _LOCK = Statement("lock_migrations", "SELECT GET_LOCK(CONCAT('seckill_migrate_', MD5(DATABASE())), 1)")
 _UNLOCK = Statement("unlock_migrations", "SELECT RELEASE_LOCK(CONCAT('seckill_migrate_', MD5(DATABASE())))")
@@ -54,7 +56,7 @@ class MySQL:
 
     def _connect(self, patience: float) -> pymysql.Connection[Any]:
         address = self._address
-        return pymysql.connect(
+        return _Connection(
             host=address.host,
             port=address.port,
             unix_socket=address.unix_socket,
@@ -100,6 +102,17 @@ class MySQL:
         yield
         session.commit()
         session.fetch(_UNLOCK, {})
+
+
+class _Connection(pymysql.Connection):
+    """PyMySQL's connection, quicker at quoting what most values are: that is half of what a written row costs us."""
+
+    def escape(self, obj: object, mapping: Any = None) -> str:
+        if type(obj) is int:
+            return str(obj)
+        if isinstance(obj, str) and _PLAIN.fullmatch(obj):
+            return f"'{obj}'"
+        return super().escape(obj, mapping)  # type: ignore[no-any-return,unused-ignore]
 
 
 def _wait_for_lock(session: Session, patience: float) -> None:

@@ -5,7 +5,8 @@ lock known rows ──► leave out refunded orders ──► fold ──► row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 from seckill_sidecar.adapters.orders_db import history, migrations
 from seckill_sidecar.adapters.orders_db.fold import REFUNDED, Changes, Row, fold, released
@@ -231,4 +232,11 @@ def _run(session: Session, statement: Statement, rows: Sequence[Row]) -> None:
     """Each row with only what the statement names: quoting values is what takes a driver's time."""
     if rows:
         names = statement.parameters
-        session.run(statement, [{name: getattr(row, name) for name in names} for row in rows])
+        values = _getter(names)
+        session.run(statement, [dict(zip(names, values(row), strict=True)) for row in rows])
+
+
+def _getter(names: Sequence[str]) -> Callable[[Row], tuple[object, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda row: tuple(getattr(row, name) for name in names)  # of one name, attrgetter makes no tuple
