@@ -9,7 +9,7 @@
 
 local COMMANDS = {
   'DEL', 'EXISTS', 'GET', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HLEN', 'HMGET', 'HSET', 'RENAME', 'SET',
-  'TIME', 'TYPE', 'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
+  'TIME', 'TYPE', 'UNLINK', 'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
 }
 
 local missing = {}

@@ -2,11 +2,14 @@
 -- Put an item back from what the database has kept of it, in four steps: retire, begin, fill (many times), swap.
 -- resume takes retire back.
 --
+-- Several rebuilds may be at work, though nobody meant that: the one that retired the item last may go on, and no other.
+-- One that found the item retired leaves it so when it fails, since the other one may still be on its way.
+--
 -- retire ends all that could still change the old item: reserve and settle refuse it as unverified, and load.lua lets
 -- nobody verify it. The new one is filled beside it and takes its place at once. The old keys are kept beside the
 -- new ones, whatever type they have. What was sealed stays sealed.
 --
--- KEYS[1] item        hash, see reserve.lua; rebuilding (1 while it is retired)
+-- KEYS[1] item        hash, see reserve.lua; rebuilding (how often it was retired)
 -- KEYS[2] buyers      hash
 -- KEYS[3] orders      hash
 -- KEYS[4] keys        hash
@@ -16,17 +19,20 @@
 -- KEYS[8] new_orders  hash, becomes orders
 -- KEYS[9] new_keys    hash, becomes keys
 -- KEYS[10] new_due    sorted set, becomes due
+-- KEYS[11] rebuild    string: the rebuild that may go on
 --
 -- ARGV[1] action   retire, resume, begin, fill or swap
 -- ARGV[2] run_id   of the server that the caller believes to talk to
 -- ARGV[3] now      microseconds since 1970, or empty for the server's own time
 -- ARGV[4] content  fill: JSON, a list of [order id, record as text, buyer, units, due, field in keys], the last
 --                  three 0, 0 and '' where there is nothing; swap: JSON, the item's fields, and orders, their count
+-- ARGV[5] rebuild  what tells this rebuild from every other one
 --
 -- Returns one of
 --   {'done', field, value, ...}   retire, swap: the item as it now stands
 --   {'nothing'}                   retire: there is no item that could be read; resume, begin, fill: done
 --   {'selling', epoch}            retire: it is on sale, and nothing is wrong with it
+--   {'other'}                     all but retire: this is not the rebuild that may go on
 --   {'left', count}               swap: events wait in the outbox
 --   {'changed'}                   swap: somebody else has put an item there
 --   {'incomplete', count}         swap: so many orders are there, not those that were announced
@@ -42,9 +48,21 @@ local function is_hash()
   return redis.call('TYPE', KEYS[1]).ok == 'hash'
 end
 
+-- Whether reserve.lua finds nothing wrong with its numbers.
+local function is_sound()
+  local values = redis.call('HMGET', KEYS[1], 'total', 'free', 'held', 'paid', 'epoch', 'seq', 'chain')
+  for i = 1, #values do
+    values[i] = values[i] and string.match(values[i], '^%d+$') and tonumber(values[i])
+    if not values[i] then
+      return false
+    end
+  end
+  return values[1] == values[2] + values[3] + values[4]
+end
+
 local function on_sale()
   local status, verified, closes_at = unpack(redis.call('HMGET', KEYS[1], 'status', 'verified', 'closes_at'))
-  if status ~= 'open' or verified ~= ARGV[2] then
+  if status ~= 'open' or verified ~= ARGV[2] or not is_sound() then
     return false
   end
   local now = tonumber(ARGV[3])
@@ -57,25 +75,28 @@ local function on_sale()
 end
 
 local function retire()
-  if not is_hash() then
-    return {'nothing'}
-  end
-  if on_sale() then
+  local found = is_hash()
+  if found and on_sale() then
     return {'selling', redis.call('HGET', KEYS[1], 'epoch')}
   end
-  redis.call('HSET', KEYS[1], 'rebuilding', 1, 'verified', '')
+  redis.call('SET', KEYS[11], ARGV[5])
+  if not found then
+    return {'nothing'}
+  end
+  redis.call('HSET', KEYS[1], 'rebuilding', (tonumber(redis.call('HGET', KEYS[1], 'rebuilding')) or 0) + 1)
+  redis.call('HSET', KEYS[1], 'verified', '')
   return item_view()
 end
 
 local function resume()
-  if is_hash() then
+  if is_hash() and redis.call('HGET', KEYS[1], 'rebuilding') == '1' then
     redis.call('HDEL', KEYS[1], 'rebuilding')
   end
   return {'nothing'}
 end
 
 local function begin()
-  redis.call('DEL', KEYS[7], KEYS[8], KEYS[9], KEYS[10])
+  redis.call('UNLINK', KEYS[7], KEYS[8], KEYS[9], KEYS[10])
   return {'nothing'}
 end
 
@@ -129,13 +150,18 @@ local function swap(item)
     redis.call('HSET', KEYS[1], field, value)
   end
   redis.call('HSET', KEYS[1], 'verified', ARGV[2])
+  redis.call('DEL', KEYS[11])
   return item_view()
 end
 
 local action = ARGV[1]
 if action == 'retire' then
   return retire()
-elseif action == 'resume' then
+end
+if redis.call('GET', KEYS[11]) ~= ARGV[5] then
+  return {'other'}
+end
+if action == 'resume' then
   return resume()
 elseif action == 'begin' then
   return begin()

@@ -104,19 +104,20 @@ class Ledger(Protocol):
     def item(self, sku: str, deadline: Deadline) -> ItemView | None:
         """The item as it stands, or None."""
 
-    def retire(self, sku: str, deadline: Deadline) -> ItemView | None:
+    def retire(self, sku: str, by: str, deadline: Deadline) -> ItemView | None:
         """Let an item sell and settle no more, until it is rebuilt; the item, None if there is none to be read.
 
-        Raises ``UsageError`` if it is on sale: it has to be paused or closed, unless it is refused anyway.
+        ``by`` tells this rebuild from every other one: who retires an item last may go on. Raises ``UsageError``
+        if it is on sale: it has to be paused or closed, unless it is refused anyway.
         """
 
-    def resume(self, sku: str, deadline: Deadline) -> None:
-        """Take ``retire`` back. The item sells again once it is verified."""
+    def resume(self, sku: str, by: str, deadline: Deadline) -> None:
+        """Take ``retire`` back, unless others retired it as well. The item sells again once it is verified."""
 
-    def rebuild(self, item: Item, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
+    def rebuild(self, item: Item, by: str, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
         """Put a retired (or missing) item back, with these orders, under an epoch; at once or not at all.
 
-        What was there is kept aside. Raises ``UsageError`` if the outbox is not empty.
+        What was there is kept aside. Raises ``UsageError`` if the outbox is not empty, or another rebuild has begun.
         """
 
     def items(self, deadline: Deadline) -> list[str]:

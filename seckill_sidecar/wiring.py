@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -220,9 +221,19 @@ class Site:
         """What a rebuild works with."""
         settings, queue = self.settings, None
         if settings.stores.broker != "none":
-            queue = Queue(lambda: self._queue_state(settings.broker.queue), self._rabbit_consumer)
+            queue = Queue(
+                state=lambda: self._queue_state(settings.broker.queue),
+                consumer=self._rabbit_consumer,
+                parked=lambda: self._queue_state(settings.broker.parked).messages,
+            )
         return Parts(
-            self.ledger, self.orders, queue, self.writer, self.clock, quiet=max(2.0, settings.timeouts.request)
+            self.ledger,
+            self.orders,
+            queue,
+            self.writer,
+            self.clock,
+            by=secrets.token_hex(8),
+            quiet=max(2.0, settings.timeouts.request),
         )
 
     def _queue_state(self, queue: str) -> QueueState:

@@ -7,18 +7,21 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from secrets import token_hex
 
 import pika
 from redis import Redis
+from stack import eventually
 
 from seckill_sidecar.adapters.ledger import Keys
 from seckill_sidecar.cli import parser
 from seckill_sidecar.clock import Deadline, SystemClock, order_ids
 from seckill_sidecar.model import Decision, ItemView, Order, Purchase, Settled, State
-from seckill_sidecar.ops import rebuild
+from seckill_sidecar.ops import export, rebuild, verify
 from seckill_sidecar.ops.audit import Auditor, Report
 from seckill_sidecar.ops.items import Items
+from seckill_sidecar.ports import Consumer, Delivery, Parked
 from seckill_sidecar.settings import loads
 from seckill_sidecar.wiring import Site
 
@@ -106,6 +109,32 @@ class Shop:
             pass
         relay.close()
 
+    # -- breaking
+
+    def lose_everything(self) -> None:
+        """An empty Redis, and processes that have just started."""
+        self.redis.flushall()
+        self.restarted()
+
+    def park_the_last(self) -> None:
+        """Park what stands last in the outbox, as the writer does with what it can't write."""
+        last = list(self.site.ledger.outbox_from(SKU))[-1]
+        self.site.orders.park(Parked("m", "no such column", last.body, 1))
+        self.site.ledger.handed_off(SKU, [last.id], within())
+
+    def dead_letter(self) -> None:
+        """Refuse the one message in the orders queue, as RabbitMQ does with what was delivered too often."""
+        with closing(self.site._rabbit_consumer()) as consumer:
+            eventually(lambda: self._rejected(consumer.receive(1, 0.1), consumer), what="there is a message")
+        eventually(
+            lambda: self.site.parked_messages().list(False, True).endswith('"in_broker": 1}'), what="it lies there"
+        )
+
+    def _rejected(self, deliveries: list[Delivery], consumer: Consumer) -> int:
+        for delivery in deliveries:
+            consumer.reject(delivery, "delivered too often")
+        return len(deliveries)
+
     # -- looking
 
     def item(self) -> ItemView:
@@ -122,6 +151,13 @@ class Shop:
 
     def audit(self) -> Report:
         return Auditor(self.site.ledger, self.site.orders, CLOCK, 0.3).audit([SKU])
+
+    def expect_provable(self, path: Path) -> None:
+        """Its exported history is whole, true, and that of the ledger."""
+        told: list[str] = []
+        arguments = argparse.Namespace(sku=SKU, epoch=None, output=str(path))
+        assert export.run(arguments, self.site.orders, CLOCK, told.append) == 0, told
+        assert "same" in verify.compare(verify.verify_file(str(path)), self.site.ledger, CLOCK)
 
     # -- commanding
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
-from rebuild_words import CLOCK, SKU, Shop, within
+from rebuild_words import SKU, Shop, within
 
 from seckill_sidecar.adapters.orders_db import transactions
 from seckill_sidecar.errors import LedgerUntrusted, StoreDown, UsageError
 from seckill_sidecar.model import Settlement, State, Verdict
-from seckill_sidecar.ops import export, verify
 from seckill_sidecar.ports import Parked
-
-
-def lose_everything(shop: Shop) -> None:
-    """An empty Redis, and processes that have just started."""
-    shop.redis.flushall()
-    shop.restarted()
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +33,7 @@ def test_an_emptied_ledger_comes_back_with_every_order_and_unit(shop: Shop) -> N
     shop.play()
     shop.write()
     before, states = shop.item(), shop.states()
-    lose_everything(shop)
+    shop.lose_everything()
     assert "rebuilt as epoch 2" in shop.command("rebuild", SKU, "--apply", "--open")
     after = shop.item()
     assert (after.total, after.free, after.held, after.paid) == (before.total, before.free, before.held, before.paid)
@@ -54,7 +46,7 @@ def test_the_sale_goes_on_as_if_nothing_had_happened(shop: Shop) -> None:
     bought = shop.play()
     paid, cancelled, held = bought[:3]
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     assert shop.settle(held, State.PAID).outcome is Settlement.SETTLED
     assert shop.settle(paid, State.PAID).outcome is Settlement.ALREADY
@@ -69,7 +61,7 @@ def test_the_sale_goes_on_as_if_nothing_had_happened(shop: Shop) -> None:
 def test_a_purchase_sent_again_is_still_the_same_purchase(shop: Shop) -> None:
     order = shop.buy("ann", 2, key="once")
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     again = shop.try_to_buy("ann", 2, key="once")
     assert again.verdict is Verdict.REPLAYED
@@ -81,7 +73,7 @@ def test_a_purchase_sent_again_is_still_the_same_purchase(shop: Shop) -> None:
 def test_unpaid_holds_still_expire_and_their_units_come_back(shop: Shop) -> None:
     order = shop.buy("ann", 2)
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     shop.site.ledger.now_us = str((order.due_at_ms + 1) * 1000)
     assert shop.site.ledger.due(SKU, 10, within()) == [order.id]
@@ -94,7 +86,7 @@ def test_unpaid_holds_still_expire_and_their_units_come_back(shop: Shop) -> None
 def test_it_is_paused_until_somebody_opens_it(shop: Shop) -> None:
     shop.play()
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     assert f"seckill-sidecar item open {SKU}" in shop.command("rebuild", SKU, "--apply")
     assert shop.try_to_buy("new").reason == "paused"
     shop.command("item", "open", SKU)
@@ -155,7 +147,7 @@ def test_an_old_ledger_that_comes_to_life_again_is_refused(shop: Shop) -> None:
     shop.play()
     shop.write()
     old = {part: shop.redis.dump(shop.key(part)) for part in ("item", "buyers", "orders", "keys", "due")}
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     for part, dump in old.items():
         shop.redis.restore(shop.key(part), 0, dump, replace=True)
@@ -170,7 +162,7 @@ def test_an_order_of_the_old_epoch_that_arrives_late_takes_no_unit(shop: Shop) -
     shop.write()
     shop.buy("lost")
     [late] = [entry.body for entry in shop.site.ledger.outbox_from(SKU)]
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     before = shop.site.orders.units(SKU)
     shop.site.ledger._line.ask("XADD", shop.key("outbox"), "*", "event", late, deadline=within())
@@ -184,7 +176,7 @@ def test_events_of_the_old_epoch_that_come_again_change_nothing(shop: Shop) -> N
     shop.play()
     events = [entry.body for entry in shop.site.ledger.outbox_from(SKU)]
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open")
     before = shop.site.orders.units(SKU)
     for body in events:
@@ -259,7 +251,7 @@ def test_one_that_fails_before_leaves_the_item_as_it_was(shop: Shop, monkeypatch
 def test_units_that_were_added_since_are_told_by_hand(shop: Shop) -> None:
     shop.play()
     shop.write()
-    lose_everything(shop)
+    shop.lose_everything()
     shop.command("rebuild", SKU, "--apply", "--open", "--total", "150")
     view = shop.item()
     assert (view.total, view.balanced) == (150, True)
@@ -275,23 +267,19 @@ def test_the_history_goes_on_through_rebuilds_and_can_be_proved(shop: Shop, tmp_
     for number in range(3):
         shop.play(4 + number)
         shop.write()
-        lose_everything(shop)
+        shop.lose_everything()
         shop.command("rebuild", SKU, "--apply", "--open")
     shop.buy("last")
     shop.write()
-    told: list[str] = []
-    arguments = argparse.Namespace(sku=SKU, epoch=None, output=str(tmp_path / "sale"))
-    assert export.run(arguments, shop.site.orders, CLOCK, told.append) == 0, told
-    verified = verify.verify_file(str(tmp_path / "sale"))
-    assert verified.epoch == 4
-    assert "same" in verify.compare(verified, shop.site.ledger, CLOCK)
+    assert shop.item().epoch == 4
+    shop.expect_provable(tmp_path / "sale")
 
 
 def test_what_lies_in_rabbitmq_is_written_first(shop_with_broker: Shop) -> None:
     shop = shop_with_broker
     bought = shop.play()
     shop.hand_off()
-    lose_everything(shop)
+    shop.lose_everything()
     assert f"{len(bought) + 6} messages in RabbitMQ" in shop.command("rebuild", SKU)
     shop.command("rebuild", SKU, "--apply", "--open")
     assert sum(shop.states().values()) == len(bought)
@@ -302,7 +290,7 @@ def test_connected_writers_are_refused_since_what_they_have_in_hand_cannot_be_se
     shop = shop_with_broker
     shop.play()
     shop.hand_off()
-    lose_everything(shop)
+    shop.lose_everything()
     with shop.one_writer_connected(), pytest.raises(UsageError, match="1 writers are connected"):
         shop.command("rebuild", SKU, "--apply")
     shop.command("rebuild", SKU, "--apply", "--open")

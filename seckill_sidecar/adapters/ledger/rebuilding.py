@@ -29,9 +29,9 @@ class Rebuilding:
         self._keys = keys
         self._clock = clock
 
-    def retire(self, sku: str, now_us: str, deadline: Deadline) -> ItemView | None:
+    def retire(self, sku: str, by: str, now_us: str, deadline: Deadline) -> ItemView | None:
         """Let nothing change the item any more; None if there is none to be read. Raises ``UsageError``."""
-        reply = self._run(sku, "retire", deadline, now_us)
+        reply = self._run(sku, by, "retire", deadline, now_us)
         match _words(reply):
             case ["done", *_]:
                 return _read_if_sound(sku, reply[1:])
@@ -44,28 +44,28 @@ class Rebuilding:
                 )
         raise LedgerUntrusted(STORE, f"rebuild.lua answered {reply!r}")
 
-    def resume(self, sku: str, deadline: Deadline) -> None:
+    def resume(self, sku: str, by: str, deadline: Deadline) -> None:
         """Take ``retire`` back; the fence verifies the item when it is next asked for."""
-        self._run(sku, "resume", deadline)
+        self._run(sku, by, "resume", deadline)
 
-    def rebuild(self, item: Item, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
+    def rebuild(self, item: Item, by: str, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
         """Fill the new item beside the old one, and let it take its place. Raises ``UsageError``, ``StoreError``."""
         self._line.ask("SADD", self._keys.index, item.sku, deadline=self._deadline())
-        self._run(item.sku, "begin", self._deadline())
+        self._work(item.sku, by, "begin")
         units: Counter[State] = Counter()
         orders = last = 0
         remaining = iter(kept)
         while page := list(islice(remaining, _AT_ONCE)):
-            self._run(item.sku, "fill", self._deadline(), content=json.dumps([_row(one) for one in page]))
+            self._work(item.sku, by, "fill", json.dumps([_row(one) for one in page]))
             for one in page:
                 units[one.order.state] += one.order.quantity
                 last = max(last, one.order.seq)
             orders += len(page)
         fields = _fields(item, epoch, units, last, ends, status)
-        return self._swap(item.sku, {**{name: str(value) for name, value in fields.items()}, "orders": orders})
+        return self._swap(item.sku, by, {**{name: str(value) for name, value in fields.items()}, "orders": orders})
 
-    def _swap(self, sku: str, content: dict[str, Any]) -> ItemView:
-        reply = self._run(sku, "swap", self._deadline(), content=json.dumps(content))
+    def _swap(self, sku: str, by: str, content: dict[str, Any]) -> ItemView:
+        reply = self._work(sku, by, "swap", json.dumps(content))
         match _words(reply):
             case ["done", *_]:
                 return replies.read_item(sku, reply[1:])
@@ -75,9 +75,20 @@ class Rebuilding:
                 raise UsageError(f"somebody has loaded {sku} meanwhile; run the rebuild once more")
         raise LedgerUntrusted(STORE, f"rebuild.lua answered {reply!r}")
 
-    def _run(self, sku: str, action: str, deadline: Deadline, now_us: str = "", content: str = "") -> Sequence[Any]:
+    def _work(self, sku: str, by: str, action: str, content: str = "") -> Sequence[Any]:
+        reply = self._run(sku, by, action, self._deadline(), content=content)
+        if _words(reply) == ["other"]:
+            raise UsageError(
+                f"another rebuild of {sku} has begun, or the ledger was emptied meanwhile; if that one has ended, "
+                "run the rebuild once more"
+            )
+        return reply
+
+    def _run(
+        self, sku: str, by: str, action: str, deadline: Deadline, now_us: str = "", content: str = ""
+    ) -> Sequence[Any]:
         keys = [self._keys.of(sku, part) for part in scripts.REBUILD.keys]
-        reply: Sequence[Any] = self._line.run(scripts.REBUILD, keys, (action, RUN_ID, now_us, content), deadline)
+        reply: Sequence[Any] = self._line.run(scripts.REBUILD, keys, (action, RUN_ID, now_us, content, by), deadline)
         return reply
 
     def _deadline(self) -> Deadline:

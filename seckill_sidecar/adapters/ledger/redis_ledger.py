@@ -245,17 +245,17 @@ class RedisLedger:
                 )
         raise LedgerUntrusted(STORE, f"load.lua answered {reply!r}")
 
-    def retire(self, sku: str, deadline: Deadline) -> ItemView | None:
+    def retire(self, sku: str, by: str, deadline: Deadline) -> ItemView | None:
         """Let an item sell and settle no more until it is rebuilt; None if there is none to be read."""
-        return self._rebuilding.retire(sku, self.now_us, deadline)
+        return self._rebuilding.retire(sku, by, self.now_us, deadline)
 
-    def resume(self, sku: str, deadline: Deadline) -> None:
+    def resume(self, sku: str, by: str, deadline: Deadline) -> None:
         """Take ``retire`` back."""
-        self._rebuilding.resume(sku, deadline)
+        self._rebuilding.resume(sku, by, deadline)
 
-    def rebuild(self, item: Item, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
+    def rebuild(self, item: Item, by: str, epoch: int, kept: Iterable[Kept], ends: Ends, status: str) -> ItemView:
         """Put a retired item back, with these orders; see rebuilding.py."""
-        return self._rebuilding.rebuild(item, epoch, kept, ends, status)
+        return self._rebuilding.rebuild(item, by, epoch, kept, ends, status)
 
     def item(self, sku: str, deadline: Deadline) -> ItemView | None:
         """The item as it stands, or None if it was never loaded."""

@@ -45,8 +45,8 @@ LOAD = Script.read(
 )
 REBUILD = Script.read(
     "rebuild",
-    keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due",
-    argv="action run_id now content",
+    keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due rebuild",
+    argv="action run_id now content rebuild",
 )
 PERMITTED = Script.read("permitted", keys="item", argv="")
 ALL = (RESERVE, SETTLE, LOAD, REBUILD, PERMITTED)

@@ -45,7 +45,7 @@ class Succession:
     def succeed(self, item: str, epoch: int, successor: int, total: int) -> None:
         """Let ``successor`` take over all orders of ``epoch``, in one transaction; ``total`` is its total of units.
 
-        Raises ``UsageError`` if more units than that are held or paid.
+        Raises ``UsageError`` if more units than that are held or paid, or if there is a later epoch.
         """
 
         def work(session: Session) -> None:
@@ -59,8 +59,10 @@ class Succession:
         of = {"item": item, "epoch": epoch}
         # First, since it locks the row: whoever writes orders of this epoch comes wholly before or wholly after.
         session.run(self._queries["end_epoch"], [of | {"successor": successor}])
+        ((last_epoch, events),) = session.fetch(self._queries["high_water"], {"item": item})
+        if int(last_epoch) != epoch:
+            raise UsageError(f"{item} has come to epoch {last_epoch} meanwhile: look at it again")
         ((last,),) = session.fetch(self._queries["last_number"], of)
-        events = max(self._events_of(session, of), self._last_event(session, of))
         session.run(self._queries["carry_orders"], [of | {"successor": successor}])
         held, paid = self._units(session, item, successor)
         if held + paid > total:
@@ -68,14 +70,7 @@ class Succession:
                 f"{held} units of {item} are held and {paid} paid: --total has to be {held + paid} at least"
             )
         row = {"item": item, "epoch": successor, "total": total, "held": held, "paid": paid}
-        session.run(self._queries["begin_successor"], [row | {"events": events, "carried": int(last or 0)}])
-
-    def _events_of(self, session: Session, of: Mapping[str, object]) -> int:
-        found = session.fetch(self._queries["high_water"], {"item": of["item"]})
-        return int(found[0][1]) if found else 0
-
-    def _last_event(self, session: Session, of: Mapping[str, object]) -> int:
-        return int(session.fetch(self._queries["last_event"], of)[0][0] or 0)
+        session.run(self._queries["begin_successor"], [row | {"events": int(events), "carried": int(last or 0)}])
 
     def _units(self, session: Session, item: str, epoch: int) -> tuple[int, int]:
         for of_epoch, *_, held, paid in session.fetch(self._queries["units"], {"item": item}):

@@ -41,8 +41,10 @@ def run(arguments: argparse.Namespace, parts: Parts, configured: Sequence[ItemSe
     total = arguments.total
     if total is not None and not 0 <= total <= 100_000_000:
         raise UsageError("--total has to be a whole number from 0 to 100000000")
-    found = look(arguments.sku, parts, configured, total)
+
+    def look_now() -> Look:
+        return look(arguments.sku, parts, configured, total)
+
     if not arguments.apply:
-        return found.as_text()
-    found.refuse_at_once()
-    return renew(found, parts, "open" if arguments.open else "paused", arguments.leave_out)
+        return look_now().as_text()
+    return renew(look_now, parts, "open" if arguments.open else "paused", arguments.leave_out)

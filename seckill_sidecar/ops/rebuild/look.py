@@ -21,6 +21,8 @@ class Queue:
 
     state: Callable[[], QueueState]
     consumer: Callable[[], Consumer]
+    parked: Callable[[], int]
+    """Messages in the queue beside it, which holds what was dead-lettered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Parts:
     """None with ``broker: none``: then all that is not written lies in the outbox."""
     writer: Callable[[Consumer], Writer]
     clock: Clock
+    by: str
+    """What tells this rebuild from every other one."""
     quiet: float
     """Seconds without an event of the item after which nothing is on its way any more."""
 
@@ -58,6 +62,8 @@ class Look:
     """Orders of which a parked message waits."""
     in_outbox: int
     queue: QueueState | None
+    rejected: int
+    """Messages that RabbitMQ has dead-lettered, of any item."""
 
     def refuse_at_once(self) -> None:
         """Raise ``UsageError`` for what stands against it before anything is touched."""
@@ -84,7 +90,8 @@ class Look:
                 f"of {units.total}",
                 f"on its way  {self.in_outbox} events in the outbox, {queue.messages} messages in RabbitMQ, "
                 f"{queue.consumers} writers connected",
-                f"parked      {len(self.waiting)} orders have messages that wait",
+                f"parked      {len(self.waiting)} orders have messages that wait, {self.rejected} messages in "
+                "RabbitMQ's parked queue",
                 f"a dry run: nothing was changed. It would become epoch {self.successor}, {total} units = "
                 f"{total - held - paid} free + {held} held + {paid} paid, once what is on its way is written.",
                 f"To do it: pause the item, stop the writers, then: seckill-sidecar rebuild {self.sku} --apply",
@@ -120,6 +127,7 @@ def look(sku: str, parts: Parts, configured: Sequence[ItemSettings], total: int 
         waiting=parts.orders.waiting(sku, epoch),
         in_outbox=waiting_in_outbox(parts.ledger, sku),
         queue=parts.queue.state() if parts.queue else None,
+        rejected=parts.queue.parked() if parts.queue else 0,
     )
 
 

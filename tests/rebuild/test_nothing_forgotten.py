@@ -1,0 +1,80 @@
+"""What a rebuild must not forget in silence: units, payments, orders that lie elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from rebuild_words import SKU, Shop, within
+
+from seckill_sidecar.adapters.orders_db import SqlOrdersDb
+from seckill_sidecar.errors import StoreDown, UsageError
+from seckill_sidecar.model import State
+
+
+def refund_all(shop: Shop) -> None:
+    for parked in shop.site.orders.parked():
+        shop.site.parked_messages().refund(parked.id)
+
+
+def test_a_payment_that_only_the_old_ledger_knows(shop: Shop) -> None:
+    order = shop.buy()
+    shop.write()
+    shop.settle(order, State.PAID)
+    [entry] = shop.site.ledger.outbox_from(SKU)
+    shop.site.ledger.handed_off(SKU, [entry.id], within())
+    shop.command("item", "pause", SKU)
+    with pytest.raises(UsageError, match=rf"old ledger and nowhere else \({order.id}\)"):
+        shop.command("rebuild", SKU, "--apply")
+    assert shop.item().paid == 1
+
+
+def test_units_that_were_added_while_the_database_was_down(
+    shop_with_broker: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = shop_with_broker
+
+    def no_answer(*_: object) -> None:
+        raise StoreDown("database", "down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlOrdersDb, "begin_epoch", no_answer)
+        shop.command("item", "add", SKU, "50")
+    shop.buy()
+    shop.hand_off()
+    shop.lose_everything()
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert shop.item().total == 150
+
+
+def test_what_rabbitmq_has_dead_lettered(shop_with_broker: Shop) -> None:
+    shop = shop_with_broker
+    order = shop.buy()
+    shop.hand_off()
+    shop.dead_letter()
+    shop.lose_everything()
+    with pytest.raises(UsageError, match="1 messages lie in RabbitMQ's parked queue"):
+        shop.command("rebuild", SKU, "--apply", "--open")
+    shop.site.parked_messages().collect()
+    shop.site.parked_messages().retry_all()
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert shop.site.ledger.order(order.id, within()) is not None
+
+
+def test_an_order_that_was_refunded_unwritten_is_not_missed(shop: Shop) -> None:
+    shop.play(3)
+    shop.buy("parked", 2)
+    shop.park_the_last()
+    shop.write()
+    refund_all(shop)
+    shop.command("item", "pause", SKU)
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert shop.audit().balanced
+
+
+@pytest.mark.parametrize("field", ["total", "free", "seq", "chain"])
+def test_an_item_that_refuses_for_its_damage_need_not_be_paused(shop: Shop, field: str) -> None:
+    bought = shop.play(3)
+    shop.write()
+    shop.redis.hdel(shop.key("item"), field)
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert sum(shop.states().values()) == len(bought)
+    assert shop.audit().balanced
