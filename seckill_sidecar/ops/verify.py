@@ -164,7 +164,9 @@ class _Sale:
         if identity != _identity(event):
             return "its order had another number, buyer, quantity or time before"
         if event.kind is EventKind.ACCEPTED:
-            return "" if order.seq > self._seq else f"its order's number {order.seq} is not above {self._seq}"
+            # A rebuild numbers on after the orders that it found: one that was parked may have had that number before.
+            above = order.seq > self._seq or order.epoch > self._epoch
+            return "" if above else f"its order's number {order.seq} is not above {self._seq}"
         late = event.kind is EventKind.LATE_PAYMENT
         before = (State.CANCELLED, State.EXPIRED) if late else (State.HELD,)
         return "" if state in before and (not late or order.state is state) else f"{event.kind} can't follow {state}"

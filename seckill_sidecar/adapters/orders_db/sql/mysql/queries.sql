@@ -239,8 +239,13 @@ ORDER BY order_id;
 UPDATE seckill_orders SET epoch = :successor WHERE item = :item AND epoch = :epoch;
 
 -- name: end_epoch
--- Nothing is left in an epoch that another took over.
-UPDATE seckill_items SET total = 0, held = 0, paid = 0, succeeded_by = :successor WHERE item = :item AND epoch = :epoch;
+-- Nothing is left in an epoch that another took over. The last of its events may be a parked one, which no row counts.
+UPDATE seckill_items
+SET total = 0, held = 0, paid = 0, succeeded_by = :successor, events = GREATEST(
+    events,
+    COALESCE((SELECT MAX(chain) FROM seckill_parked WHERE item = :item AND epoch = :epoch), 0)
+)
+WHERE item = :item AND epoch = :epoch;
 
 -- name: begin_successor
 -- The epoch that took it over, with all its units; its orders' numbers go on after :carried.
@@ -260,7 +265,8 @@ SELECT carried FROM seckill_items WHERE item = :item AND epoch = :epoch;
 SELECT MAX(seq) FROM seckill_orders WHERE item = :item AND epoch = :epoch;
 
 -- name: last_event
--- The highest number in the chain of any event of an epoch that is here.
+-- The highest number in the chain of any event of an epoch that is here; it goes on with the chain of the epoch that it
+-- took over, if it did.
 SELECT MAX(last)
 FROM (
     SELECT MAX(accepted_chain) AS last FROM seckill_orders WHERE item = :item AND epoch = :epoch
@@ -268,6 +274,8 @@ FROM (
     SELECT MAX(settled_chain) FROM seckill_orders WHERE item = :item AND epoch = :epoch
     UNION ALL
     SELECT MAX(chain) FROM seckill_parked WHERE item = :item AND epoch = :epoch
+    UNION ALL
+    SELECT MAX(events) FROM seckill_items WHERE item = :item AND succeeded_by = :epoch
 ) AS lasts;
 
 -- name: create_migrations
