@@ -33,12 +33,12 @@ def test_orders_that_only_rabbitmq_has_are_waited_for(shop_with_broker: Shop) ->
     shop = shop_with_broker
     older = {part: shop.redis.dump(shop.key(part)) for part in PARTS}
     bought = shop.play(6)
+    events = shop.item().chain
     shop.hand_off()
     set_back(shop, older)
     assert "messages wait to be written" in why_refused(shop)
-    writer, queue = shop.site.writer(), shop.site.rebuild_parts().queue
-    assert queue is not None
-    eventually(lambda: writer.step() == 0 and queue.state().messages == 0, 20)
+    writer = shop.site.writer()
+    eventually(lambda: (writer.step(), shop.site.orders.high_water(SKU) == (1, events))[1], 20, "all is written")
     shop.restarted()
     eventually(lambda: "behind the database" in why_refused(shop), 20)
     shop.command("rebuild", SKU, "--apply", "--open")
