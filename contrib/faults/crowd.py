@@ -30,6 +30,7 @@ from faults.plan import Plan, attempts
 
 _ANSWER_WITHIN_S = 8.0
 _PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 1.0
 _LONGEST_REST_S = 60.0
 
 Address = tuple[str, int]
@@ -157,9 +158,13 @@ class Pace:
 
 
 def _keep_buying(buyer: Buyer, queue: Pace) -> None:
+    pause = _PAUSE_S
     while (attempt := queue.take()) is not None:
-        if buyer.buy(attempt).meaning == BROKEN:
-            time.sleep(_PAUSE_S)  # nobody hammers on a closed door
+        if buyer.buy(attempt).meaning != BROKEN:
+            pause = _PAUSE_S
+            continue
+        time.sleep(pause)  # nobody hammers on a closed door
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
     buyer.close()
 
 
