@@ -23,6 +23,7 @@ from seckill_sidecar.model import (
     Purchase,
     Settled,
     State,
+    Verdict,
 )
 
 
@@ -137,6 +138,30 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Give the connections back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an item stands for whoever might want it."""
+
+    sku: str
+    gone: Verdict | None = None
+    """Why nobody can buy it: ``sold_out``, ``closed`` or ``not_open``. None if somebody could, or if it isn't known."""
+    opens_in: float = 0.0
+    """Seconds, for ``not_open``."""
+
+
+class Standings(Protocol):
+    """Looks at many items of the ledger at once, changing nothing."""
+
+    def items(self, deadline: Deadline) -> list[str]:
+        """SKUs of all loaded items, sorted."""
+
+    def of(self, skus: Sequence[str], deadline: Deadline) -> list[Standing]:
+        """How these items stand, in their order."""
+
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class Broker(Protocol):

@@ -6,18 +6,20 @@ the commands share.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_state, quiet_pika
-from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
+from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings
+from seckill_sidecar.adapters.markers import Markers
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.adapters.storefront import ReverseProxy
 from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
@@ -26,7 +28,7 @@ from seckill_sidecar.gate.hand_off import HandOff
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
-from seckill_sidecar.gate.pipeline import Pipeline, Policies
+from seckill_sidecar.gate.pipeline import Observer, Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.room import Room
@@ -35,6 +37,7 @@ from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
 from seckill_sidecar.observers.metrics import Metrics, Standing
+from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
@@ -45,6 +48,7 @@ from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
 from seckill_sidecar.wire.tokens import Keyring, SigningKey
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
+from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.writer import Writer
 
 _writer_log = logging.getLogger("seckill_sidecar.writer")
@@ -139,7 +143,9 @@ class Site:
                 self.ledger, self.breaker("ledger"), self.clock, known_items=[item.sku for item in settings.items]
             ),
             hand_off=self._hand_off,
-            reply=Reply(settings.serve.prefix, self.keyring, settings.limits, self.clock),
+            reply=Reply(
+                settings.serve.prefix, self.keyring, settings.limits, self.clock, shielded=settings.shield.enabled
+            ),
             watcher=Watcher(settings.settles, settings.limits.body),
             promptly=Promptly(self.settler, self.clock),
             policies=Policies(
@@ -148,8 +154,32 @@ class Site:
                 on_storefront_down=settings.fallbacks.on_storefront_down,
             ),
             clock=self.clock,
-            observers=[log.DecisionLog(self.clock), *([self.metrics.decided] if self.metrics else [])],
+            observers=self._observers(),
         )
+
+    def _observers(self) -> list[Observer]:
+        observers: list[Observer] = [log.DecisionLog(self.clock)]
+        if self.metrics:
+            observers.append(self.metrics.decided)
+        if self.shield is not None:
+            observers.append(self.shield.tell)
+        return observers
+
+    @cached_property
+    def shield(self) -> Shield | None:
+        """None unless it is enabled."""
+        settings = self.settings
+        if not settings.shield.enabled:
+            return None
+        markers = Markers(Path(settings.shield.folder), self.clock)
+        connect = partial(connect_standings, settings, self.clock)
+        return Shield(markers, connect, self.clock, whole=any_sees_all(settings.routes))
+
+    def keep_shield(self) -> None:
+        """Keep the shield's markers from now on, if it is enabled; the last process of this host removes them."""
+        if self.shield is not None:
+            self.shield.start()
+            atexit.register(self.shield.stop)
 
     @cached_property
     def _hand_off(self) -> HandOff:
@@ -306,6 +336,7 @@ class SeckillMiddleware:
         settings = conf if isinstance(conf, Settings) else load(conf, os.environ)
         site = Site(settings)
         site.refuse_unfit_ledger()
+        site.keep_shield()
         self._middleware = site.middleware(application)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -321,6 +352,7 @@ def sidecar() -> Any:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     site = Site(settings, role="sidecar")
     site.refuse_unfit_ledger()
+    site.keep_shield()
     storefront = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
     return site.doors(site.middleware(storefront))
 

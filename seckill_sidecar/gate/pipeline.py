@@ -46,6 +46,8 @@ class Forward:
     order: Order
     match: Match
     headers: list[tuple[str, str]]
+    answer_headers: list[tuple[str, str]]
+    """What the storefront's answer gets on its way to the buyer: our cookie."""
 
 
 Outcome = PassOn | Forward | Answer
@@ -193,7 +195,7 @@ class Pipeline:
         order = decision.order
         assert order is not None  # noqa: S101 - _reserve refuses otherwise
         if decision.verdict is Verdict.ACCEPTED and match.route.on_accept == "storefront":
-            return Forward(order, match, self._reply.storefront_headers(order))
+            return Forward(order, match, self._reply.storefront_headers(order), self._reply.cookie(order))
         return self._reply.accepted(request, match.route, order, decision.verdict)
 
     def _baffled(self, visit: _Visit, error: Exception) -> Refusal:

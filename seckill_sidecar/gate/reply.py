@@ -42,6 +42,9 @@ _GONE = {
 }
 """A replayed order that stands no more: its buyer has nothing."""
 _TOKEN_SECONDS = 7 * 86_400.0
+COOKIE = "seckill_order"
+"""Names a buyer who holds an order: nginx's shield lets such requests pass."""
+_COOKIE_SECONDS = 86_400
 _NO_STORE = ("Cache-Control", "no-store")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -54,12 +57,16 @@ _PAGE = """<!doctype html>
 class Reply:
     """Answers of one site."""
 
-    def __init__(self, prefix: str, keyring: Keyring, limits: Limits, clock: Clock) -> None:
-        """``prefix`` is where the site's own addresses live, ``/seckill/`` by default."""
+    def __init__(self, prefix: str, keyring: Keyring, limits: Limits, clock: Clock, shielded: bool = False) -> None:
+        """``prefix`` is where the site's own addresses live, ``/seckill/`` by default.
+
+        On a ``shielded`` site, who has an order gets a cookie with which to pass the shield.
+        """
         self._prefix = prefix
         self._keyring = keyring
         self._limits = limits
         self._clock = clock
+        self._gives_cookies = shielded and bool(keyring)
 
     # -- accepted
 
@@ -67,13 +74,20 @@ class Reply:
         """What an accepted request carries to the storefront, signed if the site has keys."""
         return self._keyring.storefront_headers(order, self._clock.wall())
 
+    def cookie(self, order: Order) -> list[tuple[str, str]]:
+        """The field that sets the cookie of an order that stands, if this site gives cookies."""
+        if not self._gives_cookies or order.state in _GONE:
+            return []
+        token = self._keyring.order_token(order.id, order.buyer, self._clock.wall() + _COOKIE_SECONDS)
+        return [("Set-Cookie", f"{COOKIE}={token}; Path=/; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Lax")]
+
     def accepted(self, request: Request, route: Route, order: Order, verdict: Verdict) -> Answer:
         """Our own answer to an accepted or replayed purchase, as the route wants it."""
         status, title = VERDICTS[verdict]
         if order.state in _GONE:
             status, title = _GONE_STATUS, _GONE[order.state]
         elif route.on_accept == "redirect" and route.redirect_to is not None:
-            return _redirect(self._fill_in(route.redirect_to, order))
+            return _redirect(self._fill_in(route.redirect_to, order), self.cookie(order))
         as_page = route.on_accept == "page" or (route.on_accept != "json" and prefers_page(request))
         return self._order_answer(order, verdict, status, title, as_page)
 
@@ -84,11 +98,13 @@ class Reply:
 
     def _order_answer(self, order: Order, verdict: Verdict, status: int, title: str, as_page: bool) -> Answer:
         poll = self._poll_path(order.id, order.buyer)
-        headers = [_NO_STORE, ("Location", poll)] if status == VERDICTS[Verdict.ACCEPTED][0] else [_NO_STORE]
+        headers = [_NO_STORE, *self.cookie(order)]
         if as_page:
             detail = f"Order {order.id}: {order.quantity} × {order.item}, {order.state.value}."
             more = f'<p><a href="{html.escape(poll)}">See how it stands</a></p>'
-            return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, [_NO_STORE], title, detail, more)
+            return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, headers, title, detail, more)
+        if status == VERDICTS[Verdict.ACCEPTED][0]:
+            headers.append(("Location", poll))
         body = {"verdict": verdict.value, "title": title, **order_members(order), "poll": poll}
         return _json(status, headers, "application/json", body)
 
@@ -233,8 +249,8 @@ def _iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _redirect(location: str) -> Answer:
-    return Answer(303, [_NO_STORE, ("Location", location), ("Content-Type", "text/plain; charset=utf-8")], b"")
+def _redirect(location: str, more: list[tuple[str, str]]) -> Answer:
+    return Answer(303, [_NO_STORE, *more, ("Location", location), ("Content-Type", "text/plain; charset=utf-8")], b"")
 
 
 def _page(status: int, headers: list[tuple[str, str]], title: str, detail: str, more: str) -> Answer:

@@ -73,7 +73,7 @@ class Middleware:
         except SeckillError as error:
             _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
             return _send(self._gate.storefront_failed(request, forward, error), request, start_response)
-        return reception.pass_on(start_response)
+        return reception.pass_on(start_response, forward.answer_headers)
 
 
 class _Watched:
@@ -170,10 +170,11 @@ class _Reception:
         self._start = args
         return self._head.append
 
-    def pass_on(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Give the answer to the client as it came."""
+    def pass_on(self, start_response: StartResponse, more: list[tuple[str, str]]) -> Iterable[bytes]:
+        """Give the answer to the client as it came, with these fields added."""
         assert self._start is not None  # noqa: S101 - __init__ raises otherwise
-        start_response(*self._start)
+        status, fields, *rest = self._start
+        start_response(status, [*fields, *more], *rest)
         return _Stream(self._head, self._rest, self._close)
 
     def _close(self) -> None:

@@ -24,6 +24,8 @@ _ALLOWED = {
     "^[a-z0-9-]{1,32}$": "1 to 32 small letters, digits and -",
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "1 to 64 letters, digits and . _ -, beginning with a letter or digit",
     "^/([A-Za-z0-9._-]+/)+$": "a path that begins and ends with /, for example /seckill/",
+    "^(/[A-Za-z0-9._-]+)+$": "an absolute path of letters, digits and . _ -, for example /run/seckill/shield",
+    r"^(\$[a-z0-9_]+)?$": "one variable of nginx, for example $remote_user",
 }
 _NO_SCALAR = ("a mapping", "a list", "nothing", "null")
 

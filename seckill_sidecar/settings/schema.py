@@ -248,6 +248,10 @@ class Fallbacks(Section):
         "keep",
         description="keep: the order stands, the buyer gets our own answer; release: give the units back unless the site may have taken the order, 503",
     )
+    on_sidecar_down: Literal["busy", "storefront"] = Field(
+        "busy",
+        description="what nginx does: busy: 503 with Retry-After; storefront: let the legacy site sell by itself, if surely nothing was begun",
+    )
 
 
 # -- who, how much ---------------------------------------------------------------------------------
@@ -365,6 +369,41 @@ class Serve(Section):
     prefix: str = Field(
         "/seckill/", pattern=r"^/([A-Za-z0-9._-]+/)+$", description="where the sidecar's own addresses live"
     )
+    hand_over: Literal["proxy", "x-accel"] = Field(
+        "proxy",
+        description="how requests reach the legacy site: proxy: through the sidecar; x-accel: nginx takes them back and asks the site itself",
+    )
+
+
+class Shield(Section):
+    """Markers by which nginx itself answers "sold out", kept by each host's sidecar."""
+
+    enabled: bool = Field(False, description="keep markers, and let the nginx configuration ask for them")
+    folder: str = Field(
+        "/run/seckill/shield",
+        pattern=r"^(/[A-Za-z0-9._-]+)+$",
+        description="where they are: a folder of this site's own in memory (/run), which nginx can search",
+    )
+
+
+class Nginx(Section):
+    """What `seckill-sidecar nginx` writes besides what follows from the other settings."""
+
+    buyer: str = Field(
+        "",
+        pattern=r"^(\$[a-z0-9_]+)?$",
+        description="nginx variable that holds the buyer for trust: proxy, for example $remote_user",
+    )
+    address: RateLimit = Field(
+        None, description="purchase requests from one client address, for example 20/s burst 40, or off"
+    )
+    connections: int | None = Field(
+        None, ge=1, description="connections from one client address at the same moment; null for no bound"
+    )
+    pace: RateLimit = Field(
+        None,
+        description="purchase requests passed on to the sidecar; as many as the burst wait in nginx, and ask the shield again, for example 1000/s burst 20000, or off",
+    )
 
 
 class Operator(Section):
@@ -404,6 +443,8 @@ class Settings(Outline):
     stores: Stores = Stores()
     serve: Serve = Serve()
     operator: Operator = Operator()
+    shield: Shield = Shield()
+    nginx: Nginx = Nginx()
     keys: tuple[Key, ...] = Field((), description="secrets; the first signs, all verify")
     identity: Identity = Identity()
     routes: tuple[Route, ...] = Field((), description="purchase requests; the first that matches decides")

@@ -9,10 +9,13 @@ from seckill_sidecar.adapters.ledger.fence import Fence, Witness
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import Line
 from seckill_sidecar.adapters.ledger.redis_ledger import LedgerRules, RedisLedger, sku_of
+from seckill_sidecar.adapters.ledger.standings import RedisStandings
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.settings.schema import Settings
 
-__all__ = ["Keys", "LedgerRules", "Line", "RedisLedger", "connect_ledger", "sku_of"]
+__all__ = [
+    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "connect_ledger", "connect_standings", "sku_of",
+]  # fmt: skip
 
 
 def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = None) -> RedisLedger:
@@ -20,17 +23,7 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
 
     ``witness`` says how far the database has seen an item come; without it an unverified item stays refused.
     """
-    url = settings.stores.redis
-    if url == "embedded":
-        url = start_embedded(Path(settings.stores.embedded_dir))
-    line = Line(
-        url,
-        clock,
-        timeout=settings.timeouts.ledger,
-        connect_timeout=settings.timeouts.connect,
-        batch=settings.ledger.batch,
-        bound=2 * settings.limits.in_flight,
-    )
+    line = _line(settings, clock)
     rules = LedgerRules(
         buyer_rate=settings.limits.buyer,
         address_rate=settings.limits.address,
@@ -39,4 +32,23 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
     )
     return RedisLedger(
         line, Keys(settings.ledger.prefix), rules, clock, fence=Fence(witness, clock) if witness else None
+    )
+
+
+def connect_standings(settings: Settings, clock: Clock) -> RedisStandings:
+    """The same ledger, to be looked at by whoever keeps the shield; on a connection of its own."""
+    return RedisStandings(_line(settings, clock), Keys(settings.ledger.prefix))
+
+
+def _line(settings: Settings, clock: Clock) -> Line:
+    url = settings.stores.redis
+    if url == "embedded":
+        url = start_embedded(Path(settings.stores.embedded_dir))
+    return Line(
+        url,
+        clock,
+        timeout=settings.timeouts.ledger,
+        connect_timeout=settings.timeouts.connect,
+        batch=settings.ledger.batch,
+        bound=2 * settings.limits.in_flight,
     )

@@ -21,13 +21,15 @@ from seckill_sidecar.errors import OutcomeUnknown, StoreDown, TooBusy
 
 
 class Call:
-    """One command on its way, and where its answer arrives."""
+    """One command (or several that stay together) on its way, and where its answer arrives."""
 
-    __slots__ = ("_bell", "answered", "command", "deadline", "error", "leads", "value")
+    __slots__ = ("_bell", "answered", "command", "deadline", "error", "leads", "replies", "value")
 
-    def __init__(self, command: bytes, deadline: Deadline) -> None:
+    def __init__(self, command: bytes, deadline: Deadline, replies: int | None = None) -> None:
+        """``replies`` is how many commands these bytes are, if the answer is to be a list; None is one."""
         self.command = command
         self.deadline = deadline
+        self.replies = replies
         self.value: Any = None
         self.error: Exception | None = None
         self.answered = False
@@ -71,9 +73,9 @@ class Gatherer:
         self._waiting: deque[Call] = deque()
         self._in_the_air = False
 
-    def submit(self, command: bytes, deadline: Deadline) -> Any:
+    def submit(self, command: bytes, deadline: Deadline, replies: int | None = None) -> Any:
         """The command's answer; raises what it failed with, or a StoreError when time is over."""
-        call = Call(command, deadline)
+        call = Call(command, deadline, replies)
         if self._leads_at_once(call) or self._wait(call):
             self._lead()
         if call.error is not None:

@@ -37,6 +37,8 @@ _SERVER_ERRORS = (
     redis_errors.BusyLoadingError,
     redis_errors.AuthenticationError,
 )
+_REFUSALS = (redis_errors.ResponseError, redis_errors.BusyLoadingError, redis_errors.AuthenticationError)
+"""Replies of a server that answers, but not as it was asked."""
 _SERVER_PREFIXES = (
     "OOM",
     "MISCONF",
@@ -76,11 +78,24 @@ class Line:
 
     def ask(self, *command: Any, deadline: Deadline) -> Any:
         """One command's answer, by the deadline and at most one timeout from now (and one for connecting)."""
-        if deadline.passed():
-            raise DeadlinePassed(STORE, "the request's time was over; nothing was sent")
-        bounded = Deadline.after(deadline.within(self._patience()), self._clock)
+        bounded = self._bounded(deadline)
         # Packed by the caller, so that what can't be packed fails the caller and not the whole flight.
         return self._gatherer.submit(pack_command(command), bounded)
+
+    def ask_all(self, commands: Sequence[Sequence[Any]], *, deadline: Deadline) -> list[Any]:
+        """The answers to commands that travel together, one after the other on the same connection.
+
+        What the server refused has a ``StoreError`` for its answer. The time bounds are those of ``ask``.
+        """
+        bounded = self._bounded(deadline)
+        packed = b"".join(pack_command(tuple(command)) for command in commands)
+        answers: list[Any] = self._gatherer.submit(packed, bounded, len(commands))
+        return answers
+
+    def _bounded(self, deadline: Deadline) -> Deadline:
+        if deadline.passed():
+            raise DeadlinePassed(STORE, "the request's time was over; nothing was sent")
+        return Deadline.after(deadline.within(self._patience()), self._clock)
 
     def run(self, script: Script, keys: Sequence[str], argv: Sequence[Any], deadline: Deadline) -> Any:
         """One script's answer. A server that lost its script cache is given the source again."""
@@ -161,14 +176,24 @@ class _NoScript(LedgerUntrusted):
 
 
 def _read(connection: Any, call: Call, deadline: Deadline) -> None:
+    if call.replies is not None:
+        call.answer([_read_one(connection, deadline) for _ in range(call.replies)])
+        return
     try:
         call.answer(connection.read_response(timeout=deadline.remaining()))
     except redis_errors.NoScriptError as error:
         call.fail(_NoScript(STORE, str(error)))
-    except (redis_errors.ResponseError, redis_errors.BusyLoadingError, redis_errors.AuthenticationError) as error:
+    except _REFUSALS as error:
         failure = translate(error)
         failure.__cause__ = error
         call.fail(failure)
+
+
+def _read_one(connection: Any, deadline: Deadline) -> Any:
+    try:
+        return connection.read_response(timeout=deadline.remaining())
+    except _REFUSALS as error:
+        return translate(error)
 
 
 def _fail(calls: Sequence[Call], kind: type[StoreError], what: str, cause: Exception) -> None:

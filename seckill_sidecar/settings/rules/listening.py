@@ -1,10 +1,11 @@
-"""Where the sidecar and the operator's API listen."""
+"""Where the sidecar and the operator's API listen, and how nginx and the sidecar work together."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from seckill_sidecar.settings.findings import Finding, quoted
 from seckill_sidecar.settings.rules.rule import caution, rule
@@ -42,6 +43,34 @@ def the_operators_door_is_not_on_the_street(settings: Settings) -> Iterator[Find
 def a_door_that_is_exposed_to_nobody(settings: Settings) -> Iterator[Finding]:
     if settings.operator.expose and _is_local(settings.operator.listen):
         yield Finding(("operator", "expose"), "has no use while operator.listen is of this machine only; remove it")
+
+
+@rule("serve", "stores")
+def nginx_can_reach_what_it_is_handed(settings: Settings) -> Iterator[Finding]:
+    if settings.serve.hand_over != "x-accel":
+        return
+    storefront = settings.stores.storefront
+    if storefront is None:
+        yield Finding(("serve", "hand_over"), "x-accel hands requests to nowhere; add stores.storefront")
+    elif not storefront.startswith("unix:") and urlsplit(storefront).path.strip("/"):
+        what = "x-accel can't put a path before the legacy site's addresses; remove it from stores.storefront, or use proxy"
+        yield Finding(("serve", "hand_over"), what)
+
+
+@rule("stores", "fallbacks")
+def the_storefront_is_there_to_stand_in(settings: Settings) -> Iterator[Finding]:
+    if settings.fallbacks.on_sidecar_down == "storefront" and settings.stores.storefront is None:
+        what = "storefront leaves purchases to nobody; add stores.storefront, where nginx finds the legacy site"
+        yield Finding(("fallbacks", "on_sidecar_down"), what)
+
+
+@caution("shield", "keys")
+def a_shield_that_nobody_passes(settings: Settings) -> Iterator[Finding]:
+    if settings.shield.enabled and not settings.keys:
+        what = (
+            "without keys: buyers get no cookie to pass the shield; one who asks for his order again may hear sold out"
+        )
+        yield Finding(("shield", "enabled"), what)
 
 
 def _listeners(settings: Settings) -> list[tuple[str, str, str]]:
