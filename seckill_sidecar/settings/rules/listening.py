@@ -53,7 +53,7 @@ def nginx_can_reach_what_it_is_handed(settings: Settings) -> Iterator[Finding]:
     if storefront is None:
         yield Finding(("serve", "hand_over"), "x-accel hands requests to nowhere; add stores.storefront")
     elif not storefront.startswith("unix:") and urlsplit(storefront).path.strip("/"):
-        what = "x-accel can't put a path before the legacy site's addresses; remove it from stores.storefront, or use proxy"
+        what = "x-accel can't put a path before the legacy site's addresses; remove it from stores.storefront"
         yield Finding(("serve", "hand_over"), what)
 
 
