@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, export, items, orders, parked, rebuild, verify
+from seckill_sidecar.ops import audit, export, items, nginx, orders, parked, rebuild, verify
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_arguments(add("export", _export, "write a sale's history as JSONL; exit 1 if events are missing"))
     verify.add_arguments(add("verify", _verify, "check an exported history; exit 1 names where it breaks"))
+    nginx.add_arguments(add("nginx", _nginx, "print the nginx configuration that the routes ask for, or write it"))
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
@@ -203,6 +204,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.against_ledger:
         site = Site(_settings(arguments))
         print(verify.compare(verified, site.ledger, site.clock))
+    return 0
+
+
+def _nginx(arguments: argparse.Namespace) -> int:
+    print(nginx.run(arguments, _settings(arguments)))
     return 0
 
 

@@ -40,6 +40,7 @@ from seckill_sidecar.observers.metrics import Metrics, Standing
 from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
+from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
@@ -128,7 +129,7 @@ class Site:
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        own = own_application(self.settings.serve.prefix, self._order_resource())
+        own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
         return Middleware(application, self.gate, own, self.settings.serve.prefix, self.breaker("storefront"))
 
     @cached_property
@@ -235,6 +236,23 @@ class Site:
             self.clock,
             self.settings.timeouts.request,
         )
+
+    def storefront(self) -> Application:
+        """The legacy site as the sidecar reaches it. Raises ``UsageError`` if nobody says where it is."""
+        settings = self.settings
+        if settings.stores.storefront is None:
+            raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
+        proxy = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=self.clock)
+        return HandOver(proxy, self._tickets) if settings.serve.hand_over == "x-accel" else proxy
+
+    @cached_property
+    def _tickets(self) -> Tickets:
+        return Tickets(self.settings.serve.prefix, self.keyring, self.clock)
+
+    def _unserved_resource(self) -> UnservedResource | None:
+        if self.settings.serve.hand_over != "x-accel":
+            return None
+        return UnservedResource(self._tickets, self.look_up, self.gate, self.settings.timeouts.request)
 
     # -- the workers
 
@@ -348,12 +366,10 @@ def sidecar() -> Any:
     settings = load(config_path(), os.environ)
     set_up_logging(settings)
     faults.arm(os.environ)
-    if settings.stores.storefront is None:
-        raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     site = Site(settings, role="sidecar")
+    storefront = site.storefront()
     site.refuse_unfit_ledger()
     site.keep_shield()
-    storefront = ReverseProxy(settings.stores.storefront, settings.storefront, settings.timeouts, clock=site.clock)
     return site.doors(site.middleware(storefront))
 
 

@@ -12,11 +12,8 @@ from stack import MariaDB, Nginx, RabbitMQ, Redis, Server
 
 from demo.accounts import Accounts, mysql_database, sqlite_file
 from demo.plan import SKU, Plan
-from demo.programs import CONTRIB, OldShop, Program, Relay, Sidecar, Writer, run_command
+from demo.programs import OldShop, Program, Relay, Sidecar, Writer, run_command
 from demo.site import Home, Site
-
-NGINX = CONTRIB / "nginx"
-SHIPPED_UPSTREAM = "127.0.0.1:8600"
 
 _SHOP_ITSELF = """
 location / {{
@@ -62,7 +59,7 @@ def _open_real(plan: Plan, home: Home, started: ExitStack) -> Site:
     shop, sidecar = OldShop(home), Sidecar(home)
     workers = (Relay(home), Writer(home, 1), Writer(home, 2))
     _run_programs(plan, stores, started, (*workers, shop, sidecar))
-    nginx = started.enter_context(_nginx(home, shop, sidecar))
+    nginx = started.enter_context(_nginx(home, shop))
     accounts = Accounts(redis.url, mysql_database(database), sqlite_file(shop.folder / "orders.sqlite"))
     servers = (broker, mariadb, redis, *workers, shop, sidecar, nginx)
     piles = {"broker": broker, "database": mariadb, "ledger": redis}
@@ -87,6 +84,7 @@ def _config(plan: Plan, stores: Mapping[str, str], shop: Program, sidecar: Progr
     settings: dict[str, Any] = {
         "stores": {**stores, "storefront": shop.url},
         "serve": {"listen": sidecar.url.removeprefix("http://"), "workers": 2},
+        "shield": {"enabled": plan.stack == "real", "folder": str(sidecar.home.folder / "shield")},
         "keys": [{"id": shop.home.secret.key, "secret": "${SECKILL_SECRET}"}],
         "identity": {"buyer": {"cookie": "seckill_buyer", "trust": "signed"}},
         "routes": [
@@ -106,10 +104,8 @@ def _config(plan: Plan, stores: Mapping[str, str], shop: Program, sidecar: Progr
     return yaml.safe_dump(settings, sort_keys=False)
 
 
-def _nginx(home: Home, shop: Server, sidecar: Server) -> Nginx:
-    """The shop's nginx with the shipped include as it is, and the shipped upstream with this site's address."""
-    upstream = home.folder / "seckill-upstream.conf"
-    address = sidecar.url.removeprefix("http://")
-    upstream.write_text((NGINX / upstream.name).read_text().replace(SHIPPED_UPSTREAM, address))
-    locations = f'include "{NGINX / "seckill.conf"}";' + _SHOP_ITSELF.format(shop=shop.url)
-    return Nginx(server=locations, http=f'include "{upstream}";')
+def _nginx(home: Home, shop: Server) -> Nginx:
+    """The shop's nginx, with the configuration that the site's own YAML asks for."""
+    run_command(home, "nginx", "--output", str(home.folder))
+    locations = f'include "{home.folder}/seckill.conf";' + _SHOP_ITSELF.format(shop=shop.url)
+    return Nginx(server=locations, http=f'include "{home.folder}/seckill-upstream.conf";')

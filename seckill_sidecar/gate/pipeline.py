@@ -147,7 +147,7 @@ class Pipeline:
         if watched.means_yes(status):
             self._promptly.settle(watched.wish)
 
-    def storefront_failed(self, request: Request, forward: Forward, error: SeckillError) -> Answer:
+    def storefront_failed(self, request: Request, order: Order, error: SeckillError) -> Answer:
         """The storefront could not serve an accepted purchase: keep the order or give it back, and say so.
 
         It is never given back while the storefront may have taken it: the unit would be sold twice.
@@ -155,10 +155,10 @@ class Pipeline:
         if self._policies.on_storefront_down == "release" and not isinstance(error, OutcomeUnknown):
             deadline = Deadline.after(self._policies.request_seconds, self._clock)
             try:
-                self._hand_off.release(forward.order, "storefront down", deadline)
+                self._hand_off.release(order, "storefront down", deadline)
             except Refusal as refusal:
-                return self._reply.refused(request, refusal, forward.order.buyer)
-        return self._reply.kept(request, forward.order)
+                return self._reply.refused(request, refusal, order.buyer)
+        return self._reply.kept(request, order)
 
     def _spare_the_ledger(self, request: Request, purchase: Purchase) -> None:
         """The local stage: raises the ``Refusal`` of what can be decided without asking anybody."""

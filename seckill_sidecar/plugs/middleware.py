@@ -60,6 +60,7 @@ class Middleware:
         watched = outcome.watched
         if watched is None:
             return self._application(environ, start_response)
+        environ["seckill.watched"] = True
         answer = _Watched(start_response, watched, self._gate.storefront_said)
         return answer.of(self._application(environ, answer.start_response))
 
@@ -72,7 +73,7 @@ class Middleware:
                 reception = _Reception(self._application, request.environ)
         except SeckillError as error:
             _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
-            return _send(self._gate.storefront_failed(request, forward, error), request, start_response)
+            return _send(self._gate.storefront_failed(request, forward.order, error), request, start_response)
         return reception.pass_on(start_response, forward.answer_headers)
 
 

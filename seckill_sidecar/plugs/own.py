@@ -1,4 +1,4 @@
-"""The addresses of our own, a Falcon application: ``GET {prefix}orders/{id}``."""
+"""The addresses of our own, a Falcon application: ``GET {prefix}orders/{id}``, and what nginx asks by itself."""
 
 from __future__ import annotations
 
@@ -76,9 +76,13 @@ def _never(final: bool) -> str:
     return "this purchase did not go through, and will not" if final else "there is no such order of yours"
 
 
-def own_application(prefix: str, orders: OrderResource) -> falcon.App[falcon.Request, falcon.Response]:
+def own_application(
+    prefix: str, orders: OrderResource, unserved: object | None = None
+) -> falcon.App[falcon.Request, falcon.Response]:
     """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457)."""
     application = falcon.App()
     application.add_route(f"{prefix}orders/{{order_id}}", orders)
+    if unserved is not None:
+        application.add_route(f"{prefix}unserved/{{ticket}}/{{how}}", unserved)
     application.set_error_serializer(write_problem)
     return application

@@ -17,9 +17,12 @@ from urllib.parse import unquote_to_bytes
 _TEMPLATE_PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.ASCII | re.IGNORECASE)
 _BARE_SCHEME = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*:(?=/)")
-_SCRIPT = re.compile(r"\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action)$")
-_EXTENSION = re.compile(r"(?<=.)\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action|html?|json)$")
-_INDEX = ("index", "default")
+SCRIPTS = "php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action"
+"""A regular expression of the extensions that scripts have."""
+INDEX = ("index", "default")
+"""What a folder's own page may be called."""
+_SCRIPT = re.compile(rf"\.(?:{SCRIPTS})$")
+_EXTENSION = re.compile(rf"(?<=.)\.(?:{SCRIPTS}|html?|json)$")
 _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\\]")
 _DECODE_AT_MOST = 3
 _MICROSOFT_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")
@@ -105,7 +108,7 @@ def _around_scripts(segments: list[str]) -> Iterator[list[str]]:
 
 
 def _without_index(segments: list[str]) -> list[str]:
-    return segments[:-1] if segments and segments[-1] in _INDEX else segments
+    return segments[:-1] if segments and segments[-1] in INDEX else segments
 
 
 def _joined(segments: list[str]) -> str:
@@ -131,6 +134,11 @@ class Template:
     def might_be(self, readings: frozenset[str]) -> bool:
         """Whether a generous storefront could take a path that loosens to these for the template's."""
         return any(self._loose.fullmatch(reading) for reading in readings)
+
+
+def forms(template: str) -> list[str]:
+    """The simplest forms under which a generous storefront could serve a path template; ``{}`` stands for a name."""
+    return sorted(form.replace(_ANY, "{}") for form in _forms(_TEMPLATE_PART.sub(_ANY, template)))
 
 
 def _forms(template: str) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 from demo.line import BrokenLine, Line
 from demo.plan import SKU, Attempt, Plan, crowd
 from demo.play import Sale, Told
-from demo_server import Answering, Request, answering, page, problem, reply
+from stack.scripted import Answering, Request, answering, page, problem, reply
 
 ORDER = f"{SKU}~01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

@@ -47,21 +47,24 @@ def a_door_that_is_exposed_to_nobody(settings: Settings) -> Iterator[Finding]:
 
 @rule("serve", "stores")
 def nginx_can_reach_what_it_is_handed(settings: Settings) -> Iterator[Finding]:
-    if settings.serve.hand_over != "x-accel":
-        return
-    storefront = settings.stores.storefront
-    if storefront is None:
-        yield Finding(("serve", "hand_over"), "x-accel hands requests to nowhere; add stores.storefront")
-    elif not storefront.startswith("unix:") and urlsplit(storefront).path.strip("/"):
-        what = "x-accel can't put a path before the legacy site's addresses; remove it from stores.storefront"
-        yield Finding(("serve", "hand_over"), what)
+    fault = _out_of_nginxs_reach(settings.stores.storefront)
+    if settings.serve.hand_over == "x-accel" and fault:
+        yield Finding(("serve", "hand_over"), f"x-accel hands requests to the legacy site, but {fault}")
 
 
 @rule("stores", "fallbacks")
-def the_storefront_is_there_to_stand_in(settings: Settings) -> Iterator[Finding]:
-    if settings.fallbacks.on_sidecar_down == "storefront" and settings.stores.storefront is None:
-        what = "storefront leaves purchases to nobody; add stores.storefront, where nginx finds the legacy site"
-        yield Finding(("fallbacks", "on_sidecar_down"), what)
+def nginx_can_reach_what_is_to_stand_in(settings: Settings) -> Iterator[Finding]:
+    fault = _out_of_nginxs_reach(settings.stores.storefront)
+    if settings.fallbacks.on_sidecar_down == "storefront" and fault:
+        yield Finding(("fallbacks", "on_sidecar_down"), f"storefront lets nginx ask the legacy site, but {fault}")
+
+
+def _out_of_nginxs_reach(storefront: str | None) -> str | None:
+    if storefront is None:
+        return "nobody says where that is; add stores.storefront"
+    if not storefront.startswith("unix:") and urlsplit(storefront).path.strip("/"):
+        return "nginx can't put a path before its addresses; remove it from stores.storefront"
+    return None
 
 
 @caution("shield", "keys")

@@ -1,4 +1,4 @@
-"""A server that answers as a test tells it to: the far end of the demo's player."""
+"""A server that answers as a test tells it to: the far end of the demo's player, or what nginx stands before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def answering(answer: Answering) -> Iterator[Scripted]:
             self.close_connection = raw is None or b"Connection: close" in raw
             self.wfile.write(raw or b"")
 
-        do_POST = do_HEAD = do_GET
+        do_POST = do_HEAD = do_PUT = do_GET
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -1,0 +1,169 @@
+"""What stands within http { }: where the sidecar is, what nginx makes of a request, and how much it lets through.
+
+request ─► $seckill_route_buy, … ─► $seckill_item ─► a marker of that name?
+           the item, _all, - or nothing   the first that is something
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seckill_sidecar.adapters.markers import ALL_ITEMS
+from seckill_sidecar.gate.reply import COOKIE
+from seckill_sidecar.model import Rate
+from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
+from seckill_sidecar.ops.nginx.sight import Sight, sight_of, variable
+from seckill_sidecar.settings.schema import Route, Settings, Source
+
+_UNSEEN = "-"
+"""No item has this name, so that no marker has it either."""
+
+
+def http_part(settings: Settings) -> str:
+    """The text of the file."""
+    return "\n".join(_lines(settings)) + "\n"
+
+
+def _lines(settings: Settings) -> Iterator[str]:
+    yield from _upstream(settings.serve.listen)
+    yield from _host()
+    yield from _forms()
+    if settings.shield.enabled:
+        yield from _items(settings.routes)
+        yield from _secure_cookie()
+    if settings.fallbacks.on_sidecar_down == "storefront":
+        yield from _when_down()
+    if settings.serve.hand_over == "x-accel":
+        yield from _how_it_failed()
+    yield from _zones(settings)
+
+
+def _upstream(listen: str) -> Iterator[str]:
+    address = listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+    yield f"""\
+upstream seckill_sidecar {{
+    server {address};
+
+    # Idle connections are closed by nginx before gunicorn does it after 15 s: a purchase sent on a connection
+    # that is just being closed would be a 502, and purchases are not sent twice.
+    keepalive 64;
+    keepalive_timeout 10s;
+    keepalive_requests 100000;
+}}"""
+
+
+def _host() -> Iterator[str]:
+    yield """
+# The host as nginx has understood it, with the port that the client named.
+map $http_host $seckill_port {
+    "~(?<seckill_named_port>:[0-9]+)$" $seckill_named_port;
+    default "";
+}"""
+
+
+def _forms() -> Iterator[str]:
+    yield """
+# Browsers get a page, programs problem JSON.
+map $http_accept $seckill_form {
+    "~*^(?:(?!json).)*text/html" _page;
+    default "";
+}"""
+
+
+def _items(routes: tuple[Route, ...]) -> Iterator[str]:
+    yield "\n# Which item's markers a purchase is held against. None for who may hold an order already: their request"
+    yield "# carries our cookie or the key of a purchase, and only the gate knows what became of that."
+    for route in routes:
+        yield from _route_map(route)
+    first = ",".join(f"${_name(route)}" for route in routes)
+    yield f"""
+map "{first}" $seckill_item {{
+    "~^,*(?<seckill_first>[^,]+)" $seckill_first;
+    default "";
+}}"""
+
+
+def _name(route: Route) -> str:
+    return f"seckill_route_{route.name.replace('-', '_')}"
+
+
+def _route_map(route: Route) -> Iterator[str]:
+    sight = sight_of(route)
+    keys = [route.idempotency] if route.idempotency is not None and sight is not Sight.NONE else []
+    passes = f"$cookie_{COOKIE}" + "".join(variable(key) or "" for key in keys)
+    value, parts = _UNSEEN, [(passes, ""), ("$request_method", _either(route.methods))]
+    if sight is Sight.NONE:
+        parts = parts[1:]
+    elif sight is Sight.ALL:
+        value = ALL_ITEMS
+    if route.host:
+        parts.append(("$host", literal(route.host.lower())))
+    parts.append(("$uri", strictly(route.path, _in_the_path(route.item) if sight is Sight.ITEM else None)))
+    for name, wanted in route.query.items():
+        seen = variable(Source(query=name))
+        if seen is not None:
+            parts.append((seen, encoded(wanted)))
+    if sight is Sight.ITEM:
+        value = route.item if isinstance(route.item, str) else "$seckill_sku"
+        seen = None if isinstance(route.item, str) else variable(route.item)
+        if seen is not None:
+            parts.append((seen, f"(?<seckill_sku>{SKU})"))
+    source, pattern = "|".join(part for part, _ in parts), "\\|".join(regex for _, regex in parts)
+    yield f"""
+map "{source}" ${_name(route)} {{
+    "~^{pattern}$" {value};
+    default "";
+}}"""
+
+
+def _in_the_path(item: Source | str) -> str | None:
+    return None if isinstance(item, str) else item.path
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"(?:{'|'.join(words)})"
+
+
+def _secure_cookie() -> Iterator[str]:
+    yield """
+map $scheme $seckill_secure {
+    https secure;
+    default nosecure;
+}"""
+
+
+def _when_down() -> Iterator[str]:
+    yield """
+# A request that never reached the sidecar has begun nothing, so the storefront may have it.
+map $upstream_connect_time $seckill_when_down {
+    "~-$" @seckill_storefront;
+    default @seckill_away$seckill_form;
+}"""
+
+
+def _how_it_failed() -> Iterator[str]:
+    yield """
+# Whether the shop surely did not take an accepted purchase: it was never reached, or said so.
+map "$upstream_status|$upstream_connect_time" $seckill_how {
+    "~-$" down;
+    "~50[0135]\\|" down;
+    default unknown;
+}"""
+
+
+def _zones(settings: Settings) -> Iterator[str]:
+    nginx = settings.nginx
+    if nginx.address or nginx.connections or nginx.pace:
+        yield ""
+    if nginx.address:
+        yield f"limit_req_zone $binary_remote_addr zone=seckill_address:16m rate={_rate(nginx.address)};"
+    if nginx.connections:
+        yield "limit_conn_zone $binary_remote_addr zone=seckill_connections:16m;"
+    if nginx.pace:
+        yield f"limit_req_zone all zone=seckill_pace:64k rate={_rate(nginx.pace)};"
+
+
+def _rate(rate: Rate) -> str:
+    """In the two units that nginx has, rounded up."""
+    by_second = rate.count / rate.per
+    return f"{by_second:.0f}r/s" if by_second == int(by_second) else f"{max(1, -(-rate.count * 60 // rate.per)):.0f}r/m"

@@ -1,0 +1,73 @@
+"""Regular expressions for nginx: what a path template matches as it is spelled, and what could be taken for it."""
+
+from __future__ import annotations
+
+import re
+
+from seckill_sidecar.wire import paths
+
+SKU = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+ODD_SPELLINGS = r".*(?:%u|%[0-9a-f]{2}|\x5c|\xef[\xbc\xbd]|[\xc0\xc1])"
+"""Still encoded after nginx has decoded it, backslashes, full-width letters, overlong UTF-8: only the gate knows."""
+
+_PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
+_NOT_LONGER = "(?![a-z0-9_-])"
+SCRIPT_BEFORE = rf"(?:[^/]+\.(?:{paths.SCRIPTS})/+)?"
+"""A script before the path that it is to serve: ``index.php/``."""
+_INDEX_PAGE = rf"(?:{'|'.join(paths.INDEX)}){_NOT_LONGER}"
+
+
+def literal(text: str) -> str:
+    """Text as a regular expression that nginx's own quotes leave alone."""
+    return "".join(char if char.isalnum() or char in "/_-" or char > "\x7f" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return f"\\x{ord(char):02x}" if char in "\"'$ " else f"\\{char}"
+
+
+def strictly(template: str, item: str | None = None) -> str:
+    """What a path has to be, decoded, to be this template's; ``$seckill_sku`` takes the item's name."""
+    parts = _PART.split(template)
+    return "".join(_name(part, item) if i % 2 else literal(part) for i, part in enumerate(parts))
+
+
+def _name(name: str, item: str | None) -> str:
+    return f"(?<seckill_sku>{SKU})" if name == item else "[^/]+"
+
+
+def encoded(value: str) -> str:
+    """A query field's value as browsers send it: each byte by itself or percent-encoded."""
+    return "".join(_byte(byte) for byte in value.encode())
+
+
+def _byte(byte: int) -> str:
+    char = chr(byte)
+    if char.isascii() and (char.isalnum() or char in "_-"):
+        return char
+    code = "%" + "".join(f"[{digit}{digit.lower()}]" if digit.isalpha() else digit for digit in f"{byte:02X}")
+    spellings = [code, *(["\\+"] if char == " " else []), *([literal(char)] if "!" <= char <= "~" else [])]
+    return f"(?:{'|'.join(spellings)})"
+
+
+def loosely(template: str) -> list[str]:
+    """What comes after the first / (and a script) in whatever a storefront could take for this template's path.
+
+    To be matched without regard to case against the path as nginx has decoded and simplified it.
+    """
+    return [_loose(form) for form in paths.forms(template)]
+
+
+def _loose(form: str) -> str:
+    segments = form.strip("/").split("/")
+    while segments and segments[-1] in ("{}", ""):
+        segments.pop()
+    if not segments:
+        return f"(?:{_INDEX_PAGE}|[. ]*(?:;[^/]*)?/?$)" if form == "/" else "[^/]"
+    *before, last = [_segment(segment) for segment in segments]
+    return "".join(f"{segment}[^/]*/+" for segment in before) + last
+
+
+def _segment(segment: str) -> str:
+    parts = [literal(part) for part in segment.split("{}")]
+    return "[. ]*" + "[^/]+".join(parts) + (_NOT_LONGER if parts[-1] else "")
