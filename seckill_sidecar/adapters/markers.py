@@ -25,9 +25,10 @@ from seckill_sidecar.model import Verdict
 ALL_ITEMS = "_all"
 """Stands for all items; no SKU begins like this."""
 REASONS = (Verdict.SOLD_OUT, Verdict.CLOSED, Verdict.NOT_OPEN)
+WAITING = "opens_in_"
 WAITS = (10, 60, 600, 3600)
 """Seconds that ``opens_in_…`` knows, for nginx to name in Retry-After."""
-FOLDERS = (*(reason.value for reason in REASONS), *(f"opens_in_{seconds}" for seconds in WAITS))
+FOLDERS = (*(reason.value for reason in REASONS), *(f"{WAITING}{seconds}" for seconds in WAITS))
 
 Marks = frozenset[str]
 """The folders that hold an item's markers."""

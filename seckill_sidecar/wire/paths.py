@@ -17,12 +17,10 @@ from urllib.parse import unquote_to_bytes
 _TEMPLATE_PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.ASCII | re.IGNORECASE)
 _BARE_SCHEME = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*:(?=/)")
-SCRIPTS = "php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action"
-"""A regular expression of the extensions that scripts have."""
 INDEX = ("index", "default")
 """What a folder's own page may be called."""
-_SCRIPT = re.compile(rf"\.(?:{SCRIPTS})$")
-_EXTENSION = re.compile(rf"(?<=.)\.(?:{SCRIPTS}|html?|json)$")
+_SCRIPT = re.compile(r"\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action)$")
+_EXTENSION = re.compile(r"(?<=.)\.(?:php[0-9]?|phtml|f?cgi|p[ly]|aspx?|jspx?|do|action|html?|json)$")
 _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\\]")
 _DECODE_AT_MOST = 3
 _MICROSOFT_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")

@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from seckill_sidecar.adapters.markers import ALL_ITEMS, UNMARKED, WAITS, Markers, Marks
+from seckill_sidecar.adapters.markers import ALL_ITEMS, UNMARKED, WAITING, WAITS, Markers, Marks
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import DeadlinePassed, StoreError
 from seckill_sidecar.gate.pipeline import Decided
@@ -219,7 +219,7 @@ def marks_of(standing: Standing) -> Marks:
     if standing.gone is None or (standing.gone is Verdict.NOT_OPEN and standing.opens_in <= EARLY):
         return UNMARKED
     waits = [seconds for seconds in WAITS if seconds <= standing.opens_in]
-    return frozenset([standing.gone.value, *(f"opens_in_{max(waits)}" for _ in waits[:1])])
+    return frozenset([standing.gone.value, *(f"{WAITING}{max(waits)}" for _ in waits[:1])])
 
 
 def together_of(standings: Sequence[Standing]) -> Marks:

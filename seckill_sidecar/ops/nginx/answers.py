@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from seckill_sidecar.adapters.markers import ALL_ITEMS, WAITS
+from seckill_sidecar.adapters.markers import ALL_ITEMS, WAITING, WAITS
 from seckill_sidecar.clock import ManualClock
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.model import Decision, Verdict
@@ -18,6 +18,7 @@ FORMS = {"": "application/json", "_page": "text/html"}
 """The ends of the locations' names, as ``$seckill_form`` has them, and an Accept that means each."""
 
 _SOME_SECONDS = 987654321
+_FIRST_WAIT = 465
 _REPLY = Reply("/", Keyring([]), Limits(), ManualClock())
 
 
@@ -30,20 +31,14 @@ class Saying:
     refusal: Refusal
     of_all: Refusal | None = None
     """What to say instead if it is about all items together."""
-    waits: str = ""
-    """Folder of markers that say for how long, without the seconds."""
 
 
-def shield_sayings(of_all: bool) -> list[Saying]:
-    """What the shield says: one for each folder of markers."""
-    nothing_left = Refusal(Verdict.SOLD_OUT, "nothing that is on sale here has a unit left")
-    return [
-        Saying("sold_out", _refusal(Decision(Verdict.SOLD_OUT)), of_all=nothing_left if of_all else None),
-        Saying("closed", _refusal(Decision(Verdict.CLOSED))),
-        Saying("not_open", _refusal(Decision(Verdict.NOT_OPEN, retry_after=_SOME_SECONDS)), waits="opens_in_"),
-    ]
-
-
+_NOTHING_LEFT = Refusal(Verdict.SOLD_OUT, "nothing that is on sale here has a unit left")
+SOLD_OUT = Saying("sold_out", _REPLY.refusal_of(Decision(Verdict.SOLD_OUT)), of_all=_NOTHING_LEFT)
+CLOSED = Saying("closed", _REPLY.refusal_of(Decision(Verdict.CLOSED)))
+NOT_OPEN = Saying("not_open", _REPLY.refusal_of(Decision(Verdict.NOT_OPEN, retry_after=_SOME_SECONDS)))
+SHIELD = (SOLD_OUT, CLOSED, NOT_OPEN)
+"""What the shield says: the names are those of the folders of markers."""
 AWAY = Saying(
     "away",
     Refusal(
@@ -59,27 +54,43 @@ CROWDED = Saying(
 )
 
 
-def _refusal(decision: Decision) -> Refusal:
-    return _REPLY.refusal_of(decision)
-
-
-def locations(saying: Saying, folder: str) -> Iterator[str]:
-    """The locations of one answer; ``folder`` holds the markers."""
+def locations(saying: Saying) -> Iterator[str]:
+    """The named locations of one answer, without and with ``_page``."""
     for end, accept in FORMS.items():
-        yield "\n".join(["", f"location @seckill_{saying.name}{end} {{", *_lines(saying, accept, folder), "}"])
+        yield _block(f"@seckill_{saying.name}{end}", _lines(saying, accept))
 
 
-def _lines(saying: Saying, accept: str, folder: str) -> Iterator[str]:
+def not_open_locations(prefix: str, folder: str) -> Iterator[str]:
+    """The answer that says when to come back: how long that is, markers in ``folder`` tell."""
+    answer = f"{prefix}.not_open$seckill_form?wait="
+    tests = [(_FIRST_WAIT + i, seconds) for i, seconds in enumerate((1, *WAITS))]
+    yield _block(
+        f"@seckill_{NOT_OPEN.name}",
+        [
+            "    recursive_error_pages on;",
+            *(f"    error_page {status} = {answer}{seconds};" for status, seconds in tests),
+            *(
+                f"    if (-f {folder}/{WAITING}{seconds}/$seckill_item) {{ return {status}; }}"
+                for status, seconds in reversed(tests[1:])
+            ),
+            f"    return {_FIRST_WAIT};",
+        ],
+    )
+    for end, accept in FORMS.items():
+        yield _block(f"= {prefix}.not_open{end}", ["    internal;", *_lines(NOT_OPEN, accept)])
+
+
+def _block(location: str, lines: Iterable[str]) -> str:
+    return "\n".join(["", f"location {location} {{", *lines, "}"])
+
+
+def _lines(saying: Saying, accept: str) -> Iterator[str]:
     answer = _said(saying.refusal, accept)
     for name, value in answer.headers:
         if name == "Content-Type":
             yield f'    default_type "{value}";'
         else:
-            yield f"    add_header {name} {value.replace(str(_SOME_SECONDS), '$seckill_wait')} always;"
-    if saying.waits:
-        yield "    set $seckill_wait 1;"
-        for seconds in WAITS:
-            yield f"    if (-f {folder}/{saying.waits}{seconds}/$seckill_item) {{ set $seckill_wait {seconds}; }}"
+            yield f"    add_header {name} {_waiting(value)} always;"
     if saying.of_all is not None:
         body = _quoted(_said(saying.of_all, accept).body)
         yield f"    if ($seckill_item = {ALL_ITEMS}) {{ return {answer.status} {body}; }}"
@@ -90,6 +101,10 @@ def _said(refusal: Refusal, accept: str) -> Answer:
     return _REPLY.refused(Request({"REQUEST_METHOD": "POST", "PATH_INFO": "/", "HTTP_ACCEPT": accept}), refusal)
 
 
+def _waiting(text: str) -> str:
+    return text.replace(str(_SOME_SECONDS), "$arg_wait")
+
+
 def _quoted(body: bytes) -> str:
     text = body.decode().replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return "'" + text.replace(str(_SOME_SECONDS), "$seckill_wait") + "'"
+    return f"'{_waiting(text)}'"

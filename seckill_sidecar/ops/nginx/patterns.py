@@ -12,8 +12,8 @@ ODD_SPELLINGS = r".*(?:%u|%[0-9a-f]{2}|\x5c|\xef[\xbc\xbd]|[\xc0\xc1])"
 
 _PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
 _NOT_LONGER = "(?![a-z0-9_-])"
-SCRIPT_BEFORE = rf"(?:[^/]+\.(?:{paths.SCRIPTS})/+)?"
-"""A script before the path that it is to serve: ``index.php/``."""
+SCRIPT_BEFORE = r"(?:[^/]+\.[a-z0-9]+/)?"
+"""A script before the path that it is to serve (``index.php/``), or what looks like one."""
 _INDEX_PAGE = rf"(?:{'|'.join(paths.INDEX)}){_NOT_LONGER}"
 
 
@@ -64,10 +64,12 @@ def _loose(form: str) -> str:
         segments.pop()
     if not segments:
         return f"(?:{_INDEX_PAGE}|[. ]*(?:;[^/]*)?/?$)" if form == "/" else "[^/]"
-    *before, last = [_segment(segment) for segment in segments]
-    return "".join(f"{segment}[^/]*/+" for segment in before) + last
+    *before, last = segments
+    return "".join(f"{_segment(segment, more='[^/]*')}/" for segment in before) + _segment(last)
 
 
-def _segment(segment: str) -> str:
-    parts = [literal(part) for part in segment.split("{}")]
-    return "[. ]*" + "[^/]+".join(parts) + (_NOT_LONGER if parts[-1] else "")
+def _segment(segment: str, more: str = "") -> str:
+    """One segment; ``more`` is what may follow it, such as ``;parameters``, where that isn't taken by a name."""
+    *names, end = [literal(part) for part in segment.split("{}")]
+    start = "" if segment.startswith("{}") else "[. ]*"
+    return start + "".join(f"{part}[^/]+" for part in names) + (end + _NOT_LONGER + more if end else "")

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from seckill_sidecar.gate.reply import COOKIE
-from seckill_sidecar.ops.nginx.answers import AWAY, CROWDED, locations, shield_sayings
+from seckill_sidecar.ops.nginx import answers
 from seckill_sidecar.ops.nginx.patterns import ODD_SPELLINGS, SCRIPT_BEFORE, loosely
-from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
@@ -33,7 +32,7 @@ def server_part(settings: Settings) -> str:
 class _Part:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._shield = shield_sayings(any_sees_all(settings.routes)) if settings.shield.enabled else []
+        self._shielded = settings.shield.enabled
         self._storefront = _address(settings.stores.storefront)
 
     def lines(self) -> Iterator[str]:
@@ -49,8 +48,14 @@ class _Part:
             yield from self._to_storefront()
         if settings.serve.hand_over == "x-accel":
             yield from self._handed_over()
-        for saying in (*self._shield, AWAY, *([CROWDED] if self._crowds else [])):
-            yield from locations(saying, settings.shield.folder)
+        for saying in self._sayings():
+            yield from answers.locations(saying)
+        if self._shielded:
+            yield from answers.not_open_locations(settings.serve.prefix, settings.shield.folder)
+
+    def _sayings(self) -> list[answers.Saying]:
+        shield = [answers.SOLD_OUT, answers.CLOSED] if self._shielded else []
+        return [*shield, answers.AWAY, *([answers.CROWDED] if self._crowds else [])]
 
     @property
     def _crowds(self) -> bool:
@@ -102,15 +107,16 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
     def _ask_shield(self) -> Iterator[str]:
-        if not self._shield:
+        if not self._shielded:
             return
         folder = self._settings.shield.folder
         yield ""
         yield "    # A marker that has gone must be gone for nginx at once, so nothing is remembered of it."
         yield "    open_file_cache off;"
-        for i, saying in enumerate(self._shield):
-            yield f"    error_page {_FIRST_ANSWER + i} = @seckill_{saying.name}$seckill_form;"
-        for i, saying in enumerate(self._shield):
+        for i, saying in enumerate(answers.SHIELD):
+            form = "" if saying is answers.NOT_OPEN else "$seckill_form"
+            yield f"    error_page {_FIRST_ANSWER + i} = @seckill_{saying.name}{form};"
+        for i, saying in enumerate(answers.SHIELD):
             yield f"    if (-f {folder}/{saying.name}/$seckill_item) {{ return {_FIRST_ANSWER + i}; }}"
 
     def _own(self) -> Iterator[str]:
@@ -155,7 +161,7 @@ location ^~ {self._settings.serve.prefix} {{
     proxy_read_timeout {math.ceil(timeouts.request + timeouts.storefront) + 7}s;
 
     proxy_redirect off;"""
-        if self._shield:
+        if self._shielded:
             yield f"    proxy_cookie_flags {COOKIE} $seckill_secure;"
         target = "$seckill_when_down" if settings.fallbacks.on_sidecar_down == "storefront" else _away()
         yield f"""
@@ -173,7 +179,7 @@ location ^~ {self._settings.serve.prefix} {{
             yield "    limit_conn_status 429;"
         if self._crowds:
             yield "    limit_req_status 429;"
-            yield f"    error_page 429 = @seckill_{CROWDED.name}$seckill_form;"
+            yield f"    error_page 429 = @seckill_{answers.CROWDED.name}$seckill_form;"
             yield ""
 
     def _headers(self) -> Iterator[str]:
@@ -236,7 +242,7 @@ location @seckill_unserved {
 
 
 def _away() -> str:
-    return f"@seckill_{AWAY.name}$seckill_form"
+    return f"@seckill_{answers.AWAY.name}$seckill_form"
 
 
 def _paths(kinds: Sequence[RequestKind], *more: str) -> str:
