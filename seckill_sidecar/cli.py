@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, export, items, nginx, orders, parked, rebuild, verify
+from seckill_sidecar.ops import audit, export, items, nginx, orders, parked, rebuild, status, verify
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     audit.add_arguments(
         add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
     )
+    status.add_arguments(add("status", _status, "how everything stands; exit 1 if something wants to be seen to"))
+    top = add("top", _top, "the same, again and again")
+    top.add_argument("--every", default="2s", help="how often to look (2s)")
     parked.add_arguments(add("parked", _parked, "list, show, retry, refund or collect what could not be written"))
     rebuild.add_arguments(
         add("rebuild", _rebuild, "make an item's ledger anew from the database; a dry run unless --apply is given")
@@ -179,6 +182,24 @@ def _audit(arguments: argparse.Namespace) -> int:
     text, balanced = audit.run(arguments, site.ledger, site.orders, site.clock)
     print(text)
     return 0 if balanced else 1
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    standing = Site(_settings(arguments)).lookout.look()
+    print(status.show(standing, arguments.json))
+    return 1 if status.troubles(standing) else 0
+
+
+def _top(arguments: argparse.Namespace) -> int:
+    try:
+        every = parse_duration(arguments.every)
+    except ValueError as error:
+        raise UsageError(f"--every {error}") from error
+    lookout, stop = Site(_settings(arguments)).lookout, _stop_on_signals()
+    while not stop.is_set():
+        print(status.CLEAR if sys.stdout.isatty() else "", status.show(lookout.look(), False), sep="", flush=True)
+        stop.wait(max(0.1, every))
+    return 0
 
 
 def _parked(arguments: argparse.Namespace) -> int:

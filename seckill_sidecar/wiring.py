@@ -34,15 +34,17 @@ from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.room import Room
 from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
+from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
-from seckill_sidecar.observers.metrics import Metrics, Standing
+from seckill_sidecar.observers.metrics import Metrics, Moments
+from seckill_sidecar.ops import status
 from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
-from seckill_sidecar.plugs.operator import Doors, Guard, Orders, operator_application
+from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
@@ -215,17 +217,28 @@ class Site:
             return public
         guard = Guard(operator.token.get_secret_value(), self.keyring, self.clock)
         orders = Orders(guard, self.settler, self.look_up, self.settings.timeouts.request)
-        return Doors(
-            public, operator_application(orders, OperatorMetrics(guard, self._metrics_text())), operator.listen
+        application = operator_application(
+            orders,
+            OperatorMetrics(guard, self._metrics_text()),
+            Status(guard, self._stores_that_answer, lambda: status.as_json(self.lookout.look())),
         )
+        return Doors(public, application, operator.listen)
+
+    def _stores_that_answer(self) -> dict[str, bool]:
+        return {store: not why for store, why in self.lookout.look(most_items=0).stores.items()}
 
     def _metrics_text(self) -> Callable[[], bytes] | None:
         metrics = self.metrics
         if metrics is None:
             return None
+        moments = Moments(self.lookout)
+        return lambda: metrics.text([moments])
+
+    @cached_property
+    def lookout(self) -> Lookout:
+        """Sees how everything stands."""
         depth = None if self.settings.stores.broker == "none" else self._backlog
-        standing = Standing(self.ledger, self.looked_up_orders, depth, self.clock)
-        return lambda: metrics.text([standing])
+        return Lookout(self.ledger, self.looked_up_orders, depth, self.clock)
 
     def _order_resource(self) -> OrderResource:
         return OrderResource(

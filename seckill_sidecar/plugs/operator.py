@@ -3,6 +3,8 @@
 POST /orders/{id}/paid | /orders/{id}/cancelled   {"reason": "..."} if wanted
 GET  /orders/{id}
 GET  /metrics                                      for Prometheus
+GET  /status                                       how everything stands
+GET  /readyz                                       whether the stores answer (503 if not); open to all who reach it
 GET  /healthz                                      this process answers; open to all who reach it
 """
 
@@ -138,6 +140,30 @@ class Metrics:
         resp.data = self._text()
 
 
+class Status:
+    """How everything stands: whether the stores answer for everybody, the rest for who is let in."""
+
+    def __init__(
+        self, guard: Guard, ready: Callable[[], dict[str, bool]], status: Callable[[], dict[str, Any]]
+    ) -> None:
+        """``ready`` tells of each store whether it answers, ``status`` tells everything."""
+        self._guard = guard
+        self._ready = ready
+        self._status = status
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        self._guard.admit(Request(req.env), b"")
+        resp.cache_control = ["no-store"]
+        resp.media = self._status()
+
+    def on_get_ready(self, _: falcon.Request, resp: falcon.Response) -> None:
+        stores = self._ready()
+        ready = all(stores.values())
+        resp.media = {"ready": ready, "stores": {name: "ok" if up else "down" for name, up in stores.items()}}
+        if not ready:
+            resp.status, resp.retry_after = falcon.HTTP_503, 2
+
+
 class Health:
     """Whether this process answers. It says nothing of the stores."""
 
@@ -145,13 +171,17 @@ class Health:
         resp.media = {"status": "ok"}
 
 
-def operator_application(orders: Orders, metrics: Metrics) -> falcon.App[falcon.Request, falcon.Response]:
+def operator_application(
+    orders: Orders, metrics: Metrics, status: Status
+) -> falcon.App[falcon.Request, falcon.Response]:
     """The application behind the operator's door; its errors are problem JSON (RFC 9457)."""
     application = falcon.App()
     application.add_route("/orders/{order_id}", orders)
     for state in ("paid", "cancelled"):
         application.add_route(f"/orders/{{order_id}}/{state}", orders, suffix=state)
     application.add_route("/metrics", metrics)
+    application.add_route("/status", status)
+    application.add_route("/readyz", status, suffix="ready")
     application.add_route("/healthz", Health())
     application.set_error_serializer(write_problem)
     return application
