@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
@@ -35,7 +36,7 @@ from demo.line import Line, Reply
 from demo.programs import Sidecar, run_command
 from demo.site import Home
 from stack import Nginx, Redis, eventually
-from stack.scripted import answering, reply
+from stack.scripted import Answering, Request, Scripted, answering, reply
 
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger
 from seckill_sidecar.clock import Deadline, SystemClock
@@ -54,8 +55,14 @@ class Site:
     nginx: Nginx
     sidecar: Sidecar
     redis: Redis
+    shop: Scripted
     shield: Path
     ledger: RedisLedger
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """The secrets that the shop knows, by key."""
+        return {"bench": self.sidecar.home.secret.value.encode()}
 
     def open_sale(self, sku: str, units: int = 1) -> None:
         """Put an item on sale, that holds its units for an hour."""
@@ -70,15 +77,22 @@ class Site:
         return (self.shield / reason / sku).exists()
 
 
+def _pleased(_: Request) -> bytes:
+    return reply(200, b"the shop")
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[Site]:
-    """A site of two workers behind nginx."""
+def running(folder: Path, shop: Answering = _pleased, **sections: dict[str, Any]) -> Iterator[Site]:
+    """A site of two workers behind nginx, with these sections of its YAML changed."""
     with ExitStack() as opened:
         redis = opened.enter_context(Redis())
-        shop = opened.enter_context(answering(lambda _: reply(200, b"the shop")))
+        legacy = opened.enter_context(answering(shop))
         home = Home(folder)
         sidecar = Sidecar(home)
-        home.config.write_text(_config(redis.url, "{}:{}".format(*shop.address), sidecar, folder))
+        config = _config(redis.url, "{}:{}".format(*legacy.address), sidecar, folder)
+        for name, section in sections.items():
+            config[name] = config.get(name, {}) | section
+        home.config.write_text(yaml.safe_dump(config, sort_keys=False))
         settings = load(home.config, os.environ | {"SECKILL_SECRET": home.secret.value})
         run_command(home, "migrate")
         opened.enter_context(sidecar)
@@ -87,12 +101,12 @@ def running(folder: Path) -> Iterator[Site]:
         nginx = opened.enter_context(Nginx(*parts))
         ledger = connect_ledger(_patient(settings), CLOCK)
         opened.callback(ledger.close)
-        yield Site(nginx, sidecar, redis, folder / "shield", ledger)
+        yield Site(nginx, sidecar, redis, legacy, folder / "shield", ledger)
 
 
-def _config(redis: str, shop: str, sidecar: Sidecar, folder: Path) -> str:
+def _config(redis: str, shop: str, sidecar: Sidecar, folder: Path) -> dict[str, Any]:
     route = {"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}}
-    settings = {
+    return {
         "stores": {
             "redis": redis,
             "broker": "none",
@@ -104,10 +118,10 @@ def _config(redis: str, shop: str, sidecar: Sidecar, folder: Path) -> str:
         "keys": [{"id": "bench", "secret": "${SECKILL_SECRET}"}],
         "identity": {"buyer": {"header": "X-Buyer", "trust": "client"}},
         "routes": [{**route, "on_accept": "json"}, {**route, "name": "shop", "path": "/shop/{sku}"}],
+        "settles": [{"name": "paid", "path": "/paid/{order}", "order": {"path": "order"}, "to": "paid"}],
         "limits": {"remember_sold_out": 0},
         "timeouts": {"ledger": "2s", "request": "10s"},  # this is no test of patience
     }
-    return yaml.safe_dump(settings, sort_keys=False)
 
 
 def _patient(settings: Settings) -> Settings:

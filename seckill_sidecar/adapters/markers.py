@@ -107,10 +107,22 @@ class Markers:
                 self.mark(name, UNMARKED, marks)
 
     def _make_folders(self) -> None:
-        for folder in (self._folder, *(self._folder / name for name in FOLDERS)):
+        for folder in (*reversed(self._folder.parents), self._folder, *(self._folder / name for name in FOLDERS)):
             if not folder.is_dir():
-                folder.mkdir(parents=True, exist_ok=True)
-                folder.chmod(0o755)  # whatever umask the server has: nginx is another user
+                _make_searchable(folder)
+
+
+def _make_searchable(folder: Path) -> None:
+    """Whatever umask the server has: nginx is another user. Nobody ever finds it there and unsearchable."""
+    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    new.mkdir(exist_ok=True)
+    new.chmod(0o755)
+    try:
+        new.rename(folder)
+    except OSError:
+        new.rmdir()  # another process was faster, and has put something into it
+        if not folder.is_dir():
+            raise
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The shield: keeps the markers true, by which nginx says "sold out" without asking anybody.
 
-    a verdict ─► doubt ─► look at the item ─► mark it             in every process, some 10 ms after the verdict
+    a verdict ─► doubt ─► look at the item ─► mark it             in every process, some 20 ms after the verdict
     every 200 ms: look at all that is marked ─► remove what is     in one process a host, the keeper
                   no longer true, mark what is gone
 
@@ -29,7 +29,7 @@ PATIENCE = 0.4
 """Seconds for one reading. What it says is thrown away if it took longer."""
 TRUE_FOR = 1.0
 """Seconds for which a marker may stand without having been found true again."""
-GATHER = 0.01
+GATHER = 0.02
 EARLY = 0.5
 """An item is unmarked this long before it opens, so that nothing stands in the way when it does."""
 _MOST = 500

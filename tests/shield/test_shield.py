@@ -9,7 +9,7 @@ import pytest
 from shield_words import CLOSED, NOT_OPEN, SOLD_OUT, Host, decided
 from stack import eventually
 
-from seckill_sidecar.adapters.markers import Markers
+from seckill_sidecar.adapters.markers import FOLDERS, Markers
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import StoreError
 from seckill_sidecar.model import Verdict
@@ -213,6 +213,17 @@ def test_a_folder_that_cannot_be_had_is_said_once_and_harms_nothing(
     shield.tell(decided(SOLD_OUT, "kettle"))
     shield.stop()
     assert caplog.text.count("the shield is off") == 1
+
+
+def test_nginx_can_search_the_folders_whatever_umask_the_server_has(tmp_path: Path) -> None:
+    before = os.umask(0o117)
+    try:
+        assert Markers(tmp_path / "run" / "shield", SystemClock()).take()
+    finally:
+        os.umask(before)
+    made = [path for path in (tmp_path / "run").rglob("*") if path.is_dir()]
+    assert len(made) == 1 + len(FOLDERS)
+    assert {path.stat().st_mode & 0o777 for path in [tmp_path / "run", *made]} == {0o755}
 
 
 # -- all items together ----------------------------------------------------------------------------
