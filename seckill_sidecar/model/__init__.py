@@ -1,0 +1,31 @@
+"""The words of the design as types: item, purchase, verdict, order, event. No I/O.
+
+Times in records are milliseconds since 1970-01-01 UTC (``…_ms``), as Redis and the messages carry
+them; durations in Python are seconds.
+"""
+
+from seckill_sidecar.model.decisions import Decision, OutboxEntry, Settled, Settlement
+from seckill_sidecar.model.events import MESSAGE_VERSION, Event
+from seckill_sidecar.model.items import Item, ItemView, Rate
+from seckill_sidecar.model.orders import Order, Purchase, restated
+from seckill_sidecar.model.words import ORDER_ID, SKU, EventKind, State, Verdict
+
+__all__ = [
+    "MESSAGE_VERSION",
+    "ORDER_ID",
+    "SKU",
+    "Decision",
+    "Event",
+    "EventKind",
+    "Item",
+    "ItemView",
+    "Order",
+    "OutboxEntry",
+    "Purchase",
+    "Rate",
+    "Settled",
+    "Settlement",
+    "State",
+    "Verdict",
+    "restated",
+]

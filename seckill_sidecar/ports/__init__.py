@@ -1,0 +1,28 @@
+"""What the gate and the workers ask of the stores. ``adapters/`` implements these; one contract suite holds them.
+
+Every method may raise a ``StoreError``: ``StoreDown`` (surely not done), ``OutcomeUnknown`` (perhaps
+done; every method is safe to call again with the same arguments), ``LedgerUntrusted``.
+"""
+
+from seckill_sidecar.ports.breaker import Breaker
+from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
+from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Standing, Standings
+from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
+
+__all__ = [
+    "Breaker",
+    "Broker",
+    "Consumer",
+    "Delivery",
+    "Ends",
+    "EpochUnits",
+    "Kept",
+    "Ledger",
+    "OrdersDb",
+    "Parked",
+    "ParkedState",
+    "QueueState",
+    "Standing",
+    "Standings",
+    "Written",
+]
