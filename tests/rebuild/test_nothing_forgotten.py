@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Any
+
 import pytest
 from rebuild_words import SKU, Shop, within
+from stack import RabbitMQ
 
+from seckill_sidecar.adapters.broker.consumer import ConsumeSession
 from seckill_sidecar.adapters.orders_db import SqlOrdersDb
 from seckill_sidecar.errors import StoreDown, UsageError
 from seckill_sidecar.model import State
@@ -55,6 +60,53 @@ def test_what_rabbitmq_has_dead_lettered(shop_with_broker: Shop) -> None:
         shop.command("rebuild", SKU, "--apply", "--open")
     shop.site.parked_messages().collect()
     shop.site.parked_messages().retry_all()
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert shop.site.ledger.order(order.id, within()) is not None
+
+
+def test_what_a_broker_has_that_stands_still_while_it_is_drained(
+    shop_with_broker: Shop, rabbit_server: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = shop_with_broker
+    bought = shop.play()
+    shop.hand_off()
+    shop.lose_everything()
+    arrived = ConsumeSession._arrived
+
+    def and_then_still(*delivery: Any) -> None:
+        rabbit_server.pause()
+        arrived(*delivery)
+
+    with monkeypatch.context() as patch:
+        two_at_a_time = shop.site.settings.writer.model_copy(update={"batch": 1})
+        patch.setattr(shop.site, "settings", shop.site.settings.model_copy(update={"writer": two_at_a_time}))
+        patch.setattr(ConsumeSession, "_arrived", and_then_still)
+        with pytest.raises(StoreDown):
+            shop.command("rebuild", SKU, "--apply", "--open")
+    rabbit_server.resume()
+    shop.restarted()
+    shop.command("rebuild", SKU, "--apply", "--open")
+    assert sum(shop.states().values()) == len(bought)
+
+
+def test_what_a_writer_took_that_has_connected_meanwhile(
+    shop_with_broker: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = shop_with_broker
+    order = shop.buy()
+    shop.hand_off()
+    shop.lose_everything()
+    with ExitStack() as writers:
+        retire = type(shop.site.ledger).retire
+
+        def writer_starts(*arguments: Any) -> object:
+            writers.enter_context(shop.one_writer_connected())
+            return retire(*arguments)
+
+        monkeypatch.setattr(type(shop.site.ledger), "retire", writer_starts)
+        with pytest.raises(UsageError, match="1 writers have connected to RabbitMQ meanwhile"):
+            shop.command("rebuild", SKU, "--apply", "--open")
+    monkeypatch.undo()
     shop.command("rebuild", SKU, "--apply", "--open")
     assert shop.site.ledger.order(order.id, within()) is not None
 

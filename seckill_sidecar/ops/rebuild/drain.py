@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
-from seckill_sidecar.errors import BadMessage, StoreDown
+from seckill_sidecar.errors import BadMessage, StoreDown, UsageError
 from seckill_sidecar.model import Event
 from seckill_sidecar.ops.rebuild.look import Parts, Queue, waiting_in_outbox
 from seckill_sidecar.ports import Consumer, Delivery
@@ -37,10 +37,19 @@ class Drain:
         """The queue holds other items' events as well, which may go on coming: only what was there is waited for."""
         before = queue.state().messages
         with closing(_Listening(queue.consumer(), self._parts, self._sku)) as consumer:
-            self._work(
-                self._parts.writer(consumer),
-                lambda: consumer.quiet_for() >= self._parts.quiet and (consumer.taken >= before or not consumer.last),
+            self._work(self._parts.writer(consumer), lambda: self._nothing_is_left(queue, consumer, before))
+
+    def _nothing_is_left(self, queue: Queue, consumer: _Listening, before: int) -> bool:
+        """That nothing comes is not enough: a broker that hangs sends nothing either, so it is asked."""
+        if consumer.quiet_for() < self._parts.quiet:
+            return False
+        state = queue.state()
+        if state.consumers > 1:
+            raise UsageError(
+                f"{state.consumers - 1} writers have connected to RabbitMQ meanwhile; what they have in hand can't be "
+                "seen. Stop all of them (systemctl stop 'seckill-writer@*'), and run this again"
             )
+        return consumer.taken >= before or not state.messages
 
     def _work(self, writer: Writer, done: Callable[[], bool]) -> None:
         give_up_at = self._monotonic() + PATIENCE
@@ -61,16 +70,14 @@ class _Listening:
         self._sku = sku
         self._heard_at = self._monotonic()
         self.taken = 0
-        self.last = 0
-        """How many came the last time that any were asked for."""
+        """Received for the first time: what a broken connection makes come again is not counted twice."""
 
     def quiet_for(self) -> float:
         return self._monotonic() - self._heard_at
 
     def receive(self, most: int, linger: float) -> list[Delivery]:
         deliveries = self._consumer.receive(most, linger)
-        self.last = len(deliveries)
-        self.taken += self.last
+        self.taken += sum(not delivery.redelivered for delivery in deliveries)
         if any(_item_of(delivery) == self._sku for delivery in deliveries):
             self._heard_at = self._monotonic()
         return deliveries
