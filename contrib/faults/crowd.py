@@ -112,7 +112,8 @@ def buying(address: Address, plan: Plan, history: History) -> Iterator[Pace]:
     """While the body runs, buyers send what the plan says, at its rate; what is yielded can have them wait."""
     queue = Pace(plan)
     with ThreadPoolExecutor(plan.threads, thread_name_prefix="buyer") as pool:
-        threads = [pool.submit(_keep_buying, Buyer(address, plan.sku, history), queue) for _ in range(plan.threads)]
+        buyers = [Buyer(address, plan.sku, history) for _ in range(plan.threads)]
+        threads = [pool.submit(_keep_buying, buyer, queue, plan.patience) for buyer in buyers]
         try:
             yield queue
         finally:
@@ -157,14 +158,17 @@ class Pace:
         self._over.set()
 
 
-def _keep_buying(buyer: Buyer, queue: Pace) -> None:
+def _keep_buying(buyer: Buyer, queue: Pace, patience: float) -> None:
     pause = _PAUSE_S
     while (attempt := queue.take()) is not None:
-        if buyer.buy(attempt).meaning != BROKEN:
-            pause = _PAUSE_S
+        told = buyer.buy(attempt)
+        if told.meaning == BROKEN:
+            time.sleep(pause)  # nobody hammers on a closed door
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
             continue
-        time.sleep(pause)  # nobody hammers on a closed door
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
+        pause = _PAUSE_S
+        if told.verdict == "unavailable":
+            time.sleep(patience)
     buyer.close()
 
 

@@ -26,6 +26,8 @@ class Plan:
     """Attempts a second: bounded, so that what is slow is the fault and not the machine."""
     buyers: int = 300
     threads: int = 12
+    patience: float = 0.0
+    """Seconds for which a buyer waits after hearing that the shop can't sell at this moment."""
     after: float = 0.8
     """Seconds for which buying goes on after the healing."""
 

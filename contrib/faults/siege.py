@@ -91,6 +91,7 @@ def plan_siege(orders: int, seed: int) -> list[Plan]:
             rate=_RATE / _ITEMS,
             buyers=total,
             threads=8,
+            patience=0.5,
         )
         for no, total in enumerate(totals, 1)
     ]
