@@ -25,8 +25,16 @@ def test_a_dry_run_says_what_would_become_and_changes_nothing(shop: Shop) -> Non
     said = shop.command("rebuild", SKU)
     assert "a dry run: nothing was changed" in said
     assert "epoch 2, 100 units = 92 free + 4 held + 4 paid" in said
+    assert "10 a buyer, held for 900 s, opens at once, closes never; from the ledger, epoch 1" in said
     assert shop.item() == before
     assert shop.try_to_buy("late").verdict is Verdict.ACCEPTED
+
+
+def test_terms_that_only_redis_knew_are_the_configurations_again_and_a_dry_run_says_so(shop: Shop) -> None:
+    shop.play()
+    shop.write()
+    shop.lose_everything()
+    assert "from the configuration" in shop.command("rebuild", SKU)
 
 
 def test_an_emptied_ledger_comes_back_with_every_order_and_unit(shop: Shop) -> None:

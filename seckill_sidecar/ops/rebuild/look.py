@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, UsageError
@@ -58,6 +59,8 @@ class Look:
     """Of the database's last epoch."""
     item: Item
     """With the terms that it will be sold on."""
+    terms_from: str
+    """Where they stand."""
     waiting: Sequence[str]
     """Orders of which a parked message waits."""
     in_outbox: int
@@ -92,11 +95,17 @@ class Look:
                 f"{queue.consumers} writers connected",
                 f"parked      {len(self.waiting)} orders have messages that wait, {self.rejected} messages in "
                 "RabbitMQ's parked queue",
+                f"terms       {self._terms()}",
                 f"a dry run: nothing was changed. It would become epoch {self.successor}, {total} units = "
                 f"{total - held - paid} free + {held} held + {paid} paid, once what is on its way is written.",
                 f"To do it: pause the item, stop the writers, then: seckill-sidecar rebuild {self.sku} --apply",
             ]
         )
+
+    def _terms(self) -> str:
+        item = self.item
+        window = f"opens {_moment(item.opens_at_ms, 'at once')}, closes {_moment(item.closes_at_ms, 'never')}"
+        return f"{item.per_buyer} a buyer, held for {item.hold_ms / 1000:g} s, {window}; from {self.terms_from}"
 
     def _ledger(self) -> str:
         if self.view is None:
@@ -117,13 +126,15 @@ def look(sku: str, parts: Parts, configured: Sequence[ItemSettings], total: int 
         raise UsageError(f"the database has never heard of {sku}; load it: seckill-sidecar item load {sku}")
     view, damage = _view(sku, parts)
     units = _units(parts.orders, sku, epoch)
+    item, terms_from = _terms(sku, epoch, view, configured)
     known = max(units.total, view.total if view and view.epoch == epoch else 0)
     return Look(
         sku=sku,
         view=view,
         damage=damage,
         units=units,
-        item=replace(_terms(sku, view, configured), total=known if total is None else total),
+        item=replace(item, total=known if total is None else total),
+        terms_from=terms_from,
         waiting=parts.orders.waiting(sku, epoch),
         in_outbox=waiting_in_outbox(parts.ledger, sku),
         queue=parts.queue.state() if parts.queue else None,
@@ -151,14 +162,25 @@ def _units(orders: OrdersDb, sku: str, epoch: int) -> EpochUnits:
     return found.get(epoch, EpochUnits(epoch, 0, 0, 0, 0, 0, 0))
 
 
-def _terms(sku: str, view: ItemView | None, configured: Sequence[ItemSettings]) -> Item:
-    """The ledger's if it has any, else the configuration's; the database doesn't keep them."""
-    if view is not None:
-        return Item(sku, view.total, view.opens_at_ms, view.closes_at_ms, view.per_buyer, view.hold_ms)
-    for item in configured:
-        if item.sku == sku:
-            return Item(sku, item.total, item.opens_at, item.closes_at, item.per_buyer, int(item.hold * 1000))
+def _terms(sku: str, epoch: int, view: ItemView | None, configured: Sequence[ItemSettings]) -> tuple[Item, str]:
+    """The item with its terms, and where they stand; the database doesn't keep them.
+
+    The ledger's own, if it is of the last sale; else the configuration's; else those of an earlier sale.
+    """
+    ours = next((item for item in configured if item.sku == sku), None)
+    if view is not None and (view.epoch >= epoch or ours is None):
+        item = Item(sku, view.total, view.opens_at_ms, view.closes_at_ms, view.per_buyer, view.hold_ms)
+        return item, f"the ledger, epoch {view.epoch}"
+    if ours is not None:
+        item = Item(sku, ours.total, ours.opens_at, ours.closes_at, ours.per_buyer, int(ours.hold * 1000))
+        return item, "the configuration"
     raise UsageError(
         f"when {sku} opens and closes, how many a buyer may have and how long a hold lives stand neither in the ledger "
         "nor in the configuration; add it to the YAML's items"
     )
+
+
+def _moment(milliseconds: int, otherwise: str) -> str:
+    if not milliseconds:
+        return otherwise
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
