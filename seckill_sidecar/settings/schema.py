@@ -283,7 +283,7 @@ class Limits(Section):
     buyer: RateLimit = Field(None, description="purchases of one buyer on one item, for example 2/s burst 5, or off")
     address: RateLimit = Field(None, description="purchases from one client address on one item, or off")
     in_flight: int = Field(
-        500, ge=1, le=10_000, description="purchases at the same moment, a process; more get 503 at once"
+        256, ge=1, le=10_000, description="purchases at the same moment, a process; more get 503 at once"
     )
     wait: Duration = Field(
         2.0, gt=0, description="who would have to wait longer for an answer gets 503 at once, before the body is read"
@@ -399,6 +399,11 @@ class Nginx(Section):
     )
     connections: int | None = Field(
         None, ge=1, description="connections from one client address at the same moment; null for no bound"
+    )
+    at_once: int | None = Field(
+        None,
+        ge=1,
+        description="requests that the sidecar is given at the same moment, some 32 a worker; more are told to come back, and cost it nothing; null for no bound",
     )
     pace: RateLimit = Field(
         None,

@@ -34,7 +34,7 @@ def test_every_default_is_shown() -> None:
     assert shown["limits"] == {
         "buyer": "off",
         "address": "off",
-        "in_flight": 500,
+        "in_flight": 256,
         "wait": "2s",
         "body": "64KiB",
         "remember_sold_out": 1.0,

@@ -17,7 +17,9 @@ from seckill_sidecar.wire.tokens import Keyring
 FORMS = {"": "application/json", "_page": "text/html"}
 """The ends of the locations' names, as ``$seckill_form`` has them, and an Accept that means each."""
 
-_SOME_SECONDS = 987654321
+_SOME_SECONDS, _SCATTERED_SECONDS = 987654321, 987654322
+COME_BACK = "seckill_come_back"
+"""The variable that holds the seconds after which to come back, another one for each."""
 _FIRST_WAIT = 465
 _REPLY = Reply("/", Keyring([]), Limits(), ManualClock())
 
@@ -51,6 +53,13 @@ AWAY = Saying(
 CROWDED = Saying(
     "crowded",
     Refusal(Verdict.RATE_LIMITED, "too many requests at this moment; this one bought nothing", retry_after=1),
+)
+
+FULL = Saying(
+    "full",
+    Refusal(
+        Verdict.UNAVAILABLE, "too many requests at this moment; this one bought nothing", retry_after=_SCATTERED_SECONDS
+    ),
 )
 
 
@@ -102,7 +111,7 @@ def _said(refusal: Refusal, accept: str) -> Answer:
 
 
 def _waiting(text: str) -> str:
-    return text.replace(str(_SOME_SECONDS), "$arg_wait")
+    return text.replace(str(_SOME_SECONDS), "$arg_wait").replace(str(_SCATTERED_SECONDS), f"${COME_BACK}")
 
 
 def _quoted(body: bytes) -> str:

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from seckill_sidecar.adapters.markers import ALL_ITEMS
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.model import Rate
+from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL
 from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
 from seckill_sidecar.ops.nginx.sight import Sight, sight_of, variable
 from seckill_sidecar.settings.schema import Route, Settings, Source
 
+_BOUNDED = "seckill_gate"
 _UNSEEN = "-"
 """No item has this name, so that no marker has it either."""
 
@@ -25,7 +27,9 @@ def http_part(settings: Settings) -> str:
 
 
 def _lines(settings: Settings) -> Iterator[str]:
-    yield from _upstream(settings.serve.listen)
+    yield from _upstream("seckill_sidecar", settings.serve.listen)
+    if settings.nginx.at_once:
+        yield from _bounded(settings.serve.listen, settings.nginx.at_once, _unanswered(settings))
     yield from _host()
     yield from _forms()
     if settings.shield.enabled:
@@ -38,11 +42,43 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield from _zones(settings)
 
 
-def _upstream(listen: str) -> Iterator[str]:
+def gate_of(settings: Settings) -> str:
+    """The upstream that purchases go to."""
+    return _BOUNDED if settings.nginx.at_once else "seckill_sidecar"
+
+
+def when_unanswered(settings: Settings) -> str:
+    """Where a purchase goes on that the sidecar did not answer, as ``error_page`` takes it."""
+    return "$seckill_unanswered" if settings.nginx.at_once else _unanswered(settings)
+
+
+def _unanswered(settings: Settings) -> str:
+    down = settings.fallbacks.on_sidecar_down == "storefront"
+    return "$seckill_when_down" if down else f"@seckill_{AWAY.name}$seckill_form"
+
+
+def _bounded(listen: str, at_once: int, otherwise: str) -> Iterator[str]:
+    yield ""
+    yield f"# The same for purchases: {at_once} at the same moment, counted by all of nginx's workers together."
+    yield from _upstream(_BOUNDED, listen, f" max_conns={at_once}", "    zone seckill_gate 64k;\n")
+    yield f"""
+# What no server was asked for has begun nothing, and has only to come back; not all at the same moment.
+map $upstream_addr $seckill_unanswered {{
+    {_BOUNDED} @seckill_{FULL.name}$seckill_form;
+    default {otherwise};
+}}
+split_clients $request_id ${COME_BACK} {{
+    33% 1;
+    33% 2;
+    * 3;
+}}"""
+
+
+def _upstream(name: str, listen: str, bound: str = "", zone: str = "") -> Iterator[str]:
     address = listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
     yield f"""\
-upstream seckill_sidecar {{
-    server {address};
+upstream {name} {{
+{zone}    server {address}{bound};
 
     # Idle connections are closed by nginx before gunicorn does it after 15 s: a purchase sent on a connection
     # that is just being closed would be a 502, and purchases are not sent twice.

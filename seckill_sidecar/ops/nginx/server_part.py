@@ -6,6 +6,7 @@ a purchase's path ─► marked? ──────────────► 4
                                                                ─► @seckill_accepted     handed over, signed
                                                                ─► @seckill_storefront   handed over
                                                                ─► @seckill_away         no answer
+                                                       full ───► @seckill_full          not asked (at_once)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.ops.nginx import answers
+from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
 from seckill_sidecar.ops.nginx.patterns import ODD_SPELLINGS, SCRIPT_BEFORE, loosely
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
@@ -55,7 +57,8 @@ class _Part:
 
     def _sayings(self) -> list[answers.Saying]:
         shield = [answers.SOLD_OUT, answers.CLOSED] if self._shielded else []
-        return [*shield, answers.AWAY, *([answers.CROWDED] if self._crowds else [])]
+        full = [answers.FULL] if self._settings.nginx.at_once else []
+        return [*shield, answers.AWAY, *full, *([answers.CROWDED] if self._crowds else [])]
 
     @property
     def _crowds(self) -> bool:
@@ -139,8 +142,8 @@ location ^~ {self._settings.serve.prefix} {{
             yield from self._ask_shield()
         else:
             yield from self._limits()
-        yield """\
-    proxy_pass http://seckill_sidecar;
+        yield f"""\
+    proxy_pass http://{gate_of(settings)};
     proxy_http_version 1.1;
 
     # A purchase is sent once. A second sidecar asked in silence would answer the same buyer differently.
@@ -163,11 +166,10 @@ location ^~ {self._settings.serve.prefix} {{
     proxy_redirect off;"""
         if self._shielded:
             yield f"    proxy_cookie_flags {COOKIE} $seckill_secure;"
-        target = "$seckill_when_down" if settings.fallbacks.on_sidecar_down == "storefront" else _away()
         yield f"""
     # The sidecar is being restarted, or a worker was killed in the middle: what became of the purchase is not known
     # here. Answers of the sidecar itself, 503 among them, come through as they are (no proxy_intercept_errors).
-    error_page 502 504 = {target};
+    error_page 502 504 = {when_unanswered(settings)};
 }}"""
 
     def _limits(self) -> Iterator[str]:
