@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import OutcomeUnknown, StoreDown, StoreError
+from seckill_sidecar.errors import BreakerOpen, OutcomeUnknown, StoreDown, StoreError
 from seckill_sidecar.model import Decision, Purchase, Verdict
 from seckill_sidecar.ports import Breaker, Ledger
 
@@ -69,5 +69,8 @@ class Reserver:
 
 
 def is_down(error: StoreError) -> bool:
-    """Whether the ledger is surely out of reach, and surely has done nothing: another way may be taken."""
-    return isinstance(error, StoreDown) or not error.evidence
+    """Whether the ledger is surely out of reach, and surely has done nothing: another way may be taken.
+
+    A process that is too busy to ask in time says nothing of the ledger, which may be selling all the while.
+    """
+    return isinstance(error, StoreDown | BreakerOpen)

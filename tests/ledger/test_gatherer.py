@@ -17,7 +17,7 @@ from ledger_words import run_at_once, within
 from stack import eventually
 
 from seckill_sidecar.adapters.ledger.gatherer import Call, Gatherer
-from seckill_sidecar.errors import OutcomeUnknown, StoreDown, StoreError, TooBusy
+from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, StoreError, TooBusy
 
 pytestmark = pytest.mark.gevent_too
 only_with_greenlets = pytest.mark.skipif(
@@ -149,7 +149,7 @@ def test_a_call_beyond_the_bound_is_turned_away_and_leaves_no_trace(open_airport
 def test_a_call_whose_time_is_over_while_it_waits_is_never_sent(airport: Airport) -> None:
     airport.hold()
     other = airport.send(b"patient")
-    with pytest.raises(StoreDown, match="nothing was sent"):
+    with pytest.raises(DeadlinePassed, match="nothing was sent"):
         airport.ask(b"impatient", 0.05)
     airport.release()
     assert other.result(10) == b"re:patient"
@@ -176,7 +176,7 @@ def test_a_call_that_gets_the_lead_in_its_very_last_moment_is_not_sent_and_passe
         eventually(call.deadline.passed, what="its time is over")
         time.sleep(0.05)  # it stops listening to the bell, and waits for the lock
         call.lead()
-    with pytest.raises(StoreDown, match="nothing was sent"):
+    with pytest.raises(DeadlinePassed, match="nothing was sent"):
         late.result(10)
     assert airport.flights == []
     airport.expect_at_rest()

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from seckill_sidecar.clock import Deadline
-from seckill_sidecar.errors import OutcomeUnknown, StoreDown, TooBusy
+from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, TooBusy
 
 
 class Call:
@@ -153,5 +153,7 @@ class Gatherer:
             self._in_the_air = False
 
 
-def _never_sent(store: str) -> StoreDown:
-    return StoreDown(store, "an earlier call was still under way at the deadline; nothing was sent")
+def _never_sent(store: str) -> DeadlinePassed:
+    # No failure of the store's: a process that is too busy keeps its own calls waiting. If the store is what is slow,
+    # those tell of it that are under way.
+    return DeadlinePassed(store, "an earlier call was still under way at the deadline; nothing was sent")
