@@ -43,7 +43,8 @@ BOUNDS: Mapping[str, Bound] = {
     "rss_growth_mb": Bound(most=5),
     "overload_goodput": Bound(least=0.9),
     "overload_p99": Bound(most=5),
-    "audit_peak_rss_mb": Bound(most=200),
+    "audit_rss_mb": Bound(most=200),
+    "rebuild_s": Bound(most=60),
 }
 """By name; a figure without a bound is told all the same."""
 

@@ -27,6 +27,10 @@ def safe_redis() -> Redis:
     return Redis(appendonly="yes", appendfsync="always", maxmemory_policy="noeviction")
 
 
+PATIENT: Mapping[str, Any] = {"timeouts": {"request": "20s", "ledger": "10s", "broker": "10s"}}
+"""For what measures work and not waiting: whatever else the machine does must not end the run."""
+
+
 class Site:
     """A sidecar and its ledger."""
 
@@ -56,9 +60,11 @@ class Site:
 
 
 @contextmanager
-def open_site(stores: Mapping[str, str], **more: Any) -> Iterator[Site]:
+def open_site(stores: Mapping[str, str], shield: bool = False, **more: Any) -> Iterator[Site]:
     """Start a sidecar on these stores."""
     with TemporaryDirectory(prefix="bench-") as folder:
+        if shield:
+            more["shield"] = {"enabled": True, "folder": f"{folder}/shield"}
         site = Site(Path(folder), {"storefront": _NOWHERE, "database": f"sqlite:///{folder}/orders.db", **stores}, more)
         try:
             with site.sidecar:
@@ -75,6 +81,7 @@ def _config(stores: Mapping[str, str], listen: str) -> dict[str, Any]:
         "keys": [{"id": "bench", "secret": "0123456789abcdef0123456789abcdef"}],
         "identity": {"buyer": {"header": "X-User-Id", "trust": "proxy"}},
         "limits": {"buyer": "2/s burst 5"},
+        "nginx": {"buyer": "$http_x_user_id"},  # there is no log-in here that could say it
         "routes": [
             {
                 "name": "buy",

@@ -15,7 +15,9 @@ from stack.base import program
 
 SCRIPT = Path(__file__).with_name("buyers.lua")
 _LONGEST = 120
-"""Seconds after which a run that won't end is ended."""
+"""Seconds after which a run that won't end is ended, at least."""
+_SLOWEST = 200
+"""Answers a second that are waited for."""
 
 _runs = itertools.count(1)
 
@@ -54,7 +56,8 @@ def for_seconds(
 
 def buyers(number: int, url: str, path: str, connections: int, items: int = 1, threads: int = 2) -> Load:
     """Let so many buyers try once each, and stop at the last one's answer."""
-    with _started(f"{_LONGEST}s", url, path, number // threads, connections, items, threads, 0) as wrk:
+    longest = max(_LONGEST, number // _SLOWEST)
+    with _started(f"{longest}s", url, path, number // threads, connections, items, threads, 0) as wrk:
         assert wrk.stdout is not None
         times = [line.split() for line in itertools.islice(_timed(wrk.stdout), threads)]
         wrk.send_signal(signal.SIGINT)

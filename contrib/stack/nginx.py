@@ -18,8 +18,8 @@ _WHOLE = Template("""\
 $user
 pid nginx.pid;
 error_log stderr info;
-worker_processes 1;
-events { worker_connections 4096; }
+worker_processes $workers;
+events { worker_connections $connections; }
 http {
     access_log off;
     client_body_temp_path tmp/body;
@@ -29,7 +29,7 @@ http {
     scgi_temp_path tmp/scgi;
     $http
     server {
-        listen $listen;
+        listen $listen backlog=$connections;
         $server
     }
 }
@@ -40,12 +40,16 @@ class Nginx(Server):
     """nginx with a configuration of the caller's, in a prefix folder of its own.
 
     ``server`` is what stands within ``server { }``, ``http`` what stands beside it. Relative paths start at ``folder``.
+    It runs so many ``workers``, each with at most so many ``connections``, those to upstreams too.
     """
 
     name = "nginx"
 
-    def __init__(self, server: str = "", http: str = "", folder: Path | None = None) -> None:
+    def __init__(
+        self, server: str = "", http: str = "", folder: Path | None = None, workers: int = 1, connections: int = 4096
+    ) -> None:
         super().__init__(folder)
+        self.workers, self.connections = workers, connections
         self.conf = self.folder / "nginx.conf"
         self.configure(server, http)
 
@@ -57,7 +61,15 @@ class Nginx(Server):
         """Write a new configuration, for the next start or ``reload``."""
         # A master that is root would run its workers as a user who can't see the temporary folder.
         user = "user root;" if os.geteuid() == 0 else ""
-        self.conf.write_text(_WHOLE.substitute(user=user, http=http, server=server, listen=f"{HOST}:{self.port}"))
+        text = _WHOLE.substitute(
+            user=user,
+            workers=self.workers,
+            connections=self.connections,
+            http=http,
+            server=server,
+            listen=f"{HOST}:{self.port}",
+        )
+        self.conf.write_text(text)
 
     def prepare(self) -> None:
         (self.folder / "tmp").mkdir(exist_ok=True)

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Told
-from bench.parts import accept, refuse, writer
+from bench.parts import accept, audit, growth, overload, refuse, sale, writer
 
 PARTS: Mapping[str, Callable[[int], Told]] = {
+    "sale": sale.measure,
     "accept": accept.measure,
     "refuse": refuse.measure,
     "writer": writer.measure,
+    "growth": growth.measure,
+    "overload": overload.measure,
+    "audit": audit.measure,
 }
 """Each is given the number of rounds."""
 

@@ -11,7 +11,7 @@ from bench import wrk
 from bench.figures import NotSound, Told
 from bench.programs import App
 from bench.rounds import ratio, take_turns
-from bench.stage import open_site, safe_redis
+from bench.stage import PATIENT, open_site, safe_redis
 from bench.wrk import Load
 
 SKU, STOCK = "phone", 10_000_000
@@ -24,7 +24,7 @@ def measure(rounds: int) -> Told:
     told = Told()
     with ExitStack() as started:
         redis, rabbit = started.enter_context(safe_redis()), started.enter_context(RabbitMQ())
-        site = started.enter_context(open_site({"redis": redis.url, "broker": rabbit.url}))
+        site = started.enter_context(open_site({"redis": redis.url, "broker": rabbit.url}, **PATIENT))
         stores = {"BENCH_REDIS": redis.url, "BENCH_BROKER": rabbit.url}
         naive = started.enter_context(App("naive:build()", stores))
         bare = started.enter_context(App("bare:application"))

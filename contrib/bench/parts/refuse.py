@@ -9,7 +9,7 @@ from bench import wrk
 from bench.figures import NotSound, Told
 from bench.programs import App
 from bench.rounds import ratio, take_turns
-from bench.stage import open_site, safe_redis
+from bench.stage import PATIENT, open_site, safe_redis
 
 SKU = "phone"
 CONNECTIONS = 128
@@ -21,7 +21,7 @@ def measure(rounds: int) -> Told:
     told = Told()
     with ExitStack() as started:
         redis = started.enter_context(safe_redis())
-        site = started.enter_context(open_site({"redis": redis.url, "broker": "none"}))
+        site = started.enter_context(open_site({"redis": redis.url, "broker": "none"}, **PATIENT))
         bare = started.enter_context(App("bare:application"))
         site.open_sale(SKU, 0)
         runs = take_turns({"ours": _asker(site.sidecar.url, 409), "bare": _asker(bare.url, 201)}, rounds)

@@ -1,0 +1,77 @@
+"""Three times the buyers that can be served, for a minute: what is sold, and how long those who buy have to wait."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from stack import Nginx, RabbitMQ
+
+from bench import wrk
+from bench.figures import NotSound, Told
+from bench.front import answered, front, logged
+from bench.stage import open_site, safe_redis
+
+SKU, STOCK = "phone", 50_000_000
+FEW, MANY = 8, 128
+"""Connections with which nobody waits for anybody, and with which as much is sold as can be."""
+SHORTLY, MINUTE = 5, 60
+TIMES, THINK_MS = 3, 500
+TURNED_AWAY = {429, 503}
+NGINX = {"buyer": "$http_x_user_id", "at_once": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One load, as nginx saw it; times in milliseconds."""
+
+    sold_a_second: float
+    p99_sold: float
+    p99_turned_away: float
+    turned_away: float
+    """Of all answers."""
+
+
+def measure(rounds: int) -> Told:
+    """Through nginx without the shield: everybody asks the sidecar, or is turned away because there is no room."""
+    told = Told()
+    with ExitStack() as started:
+        redis, rabbit = started.enter_context(safe_redis()), started.enter_context(RabbitMQ())
+        site = started.enter_context(open_site({"redis": redis.url, "broker": rabbit.url}, nginx=NGINX))
+        site.open_sale(SKU, STOCK)
+        nginx = started.enter_context(front(site, logs=True))
+        _load(nginx, SHORTLY, FEW)  # for opening connections
+        workers = list(site.sidecar.workers)
+        calm = [_load(nginx, SHORTLY, FEW) for _ in range(rounds)]
+        peak = [_load(nginx, SHORTLY, MANY) for _ in range(rounds)]
+        # Who thinks for half a second between two tries makes two tries a second.
+        crowd = round(TIMES * median(load.sold_a_second for load in peak) * THINK_MS / 1000)
+        rush = _load(nginx, MINUTE, crowd, THINK_MS)
+        if list(site.sidecar.workers) != workers:
+            raise NotSound("a worker was restarted")
+    told.measured("sold at the peak", [load.sold_a_second for load in peak], "a second")
+    told.measured(f"sold with {TIMES} times as many", [rush.sold_a_second], "a second")
+    told.measured("turned away of them", [100 * rush.turned_away], "%")
+    told.measured("sold in calm, p99", [load.p99_sold for load in calm], "ms")
+    told.measured("sold at the peak, p99", [load.p99_sold for load in peak], "ms")
+    told.measured(f"sold with {TIMES} times as many, p99", [rush.p99_sold], "ms")
+    told.measured("turned away, p99", [rush.p99_turned_away], "ms")
+    told.figures["overload_goodput"] = rush.sold_a_second / median(load.sold_a_second for load in peak)
+    told.figures["overload_p99"] = rush.p99_sold / median(load.p99_sold for load in calm)
+    return told
+
+
+def _load(nginx: Nginx, seconds: int, connections: int, think_ms: int = 0) -> Seen:
+    before = logged(nginx)
+    load = wrk.for_seconds(seconds, nginx.url, f"/buy/{SKU}", connections, think_ms=think_ms)
+    if load.broken or not set(load.answers) <= {201, *TURNED_AWAY}:
+        raise NotSound(f"{dict(load.answers)}, {load.broken} connections or requests broken")
+    answers = list(answered(nginx, before))
+    sold = [answer.seconds for answer in answers if answer.status == 201]
+    others = [answer.seconds for answer in answers if answer.status in TURNED_AWAY]
+    return Seen(load.rate_of(201), _p99_ms(sold), _p99_ms(others), len(others) / len(answers))
+
+
+def _p99_ms(seconds: list[float]) -> float:
+    return 1000 * quantiles(seconds, n=100)[-1] if len(seconds) > 1 else 0.0
