@@ -14,7 +14,7 @@ from bench.front import answered, front, logged
 from bench.stage import open_site, safe_redis
 
 SKU, STOCK = "phone", 50_000_000
-FEW, MANY = 8, 128
+FEW, MANY = 8, 64
 """Connections with which nobody waits for anybody, and with which as much is sold as can be."""
 SHORTLY, MINUTE = 5, 60
 TIMES, THINK_MS = 3, 500
