@@ -17,7 +17,7 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, export, items, nginx, orders, parked, rebuild, status, verify
+from seckill_sidecar.ops import audit, doctor, export, items, nginx, orders, parked, rebuild, status, verify
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         add("audit", _audit, "compare ledger and database, order by order; exit 1 if anything is wrong")
     )
     status.add_arguments(add("status", _status, "how everything stands; exit 1 if something wants to be seen to"))
+    doctor.add_arguments(
+        add("doctor", _doctor, "ask every store before the sale, and say what to mend; exit 3 warnings, 1 failures")
+    )
     top = add("top", _top, "the same, again and again")
     top.add_argument("--every", default="2s", help="how often to look (2s)")
     parked.add_arguments(add("parked", _parked, "list, show, retry, refund or collect what could not be written"))
@@ -188,6 +191,12 @@ def _status(arguments: argparse.Namespace) -> int:
     standing = Site(_settings(arguments)).lookout.look()
     print(status.show(standing, arguments.json))
     return 1 if status.troubles(standing) else 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    text, code = doctor.run(arguments, Site(_settings(arguments)).examined())
+    print(text)
+    return code
 
 
 def _top(arguments: argparse.Namespace) -> int:

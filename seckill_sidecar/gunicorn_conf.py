@@ -28,8 +28,7 @@ workers = _settings.serve.workers
 umask = 0o117
 # A queue that the kernel keeps is a wait that no deadline sees: at 500 requests/s, 2048 (the default) would be 4 s.
 backlog = 512
-# Twice the purchases that may be in flight, so that there is always room to say "too busy" at once.
-worker_connections = max(1000, 2 * _settings.limits.in_flight)
+worker_connections = _settings.limits.connections
 
 # nginx keepalive_timeout 10 s < keepalive 15 < graceful_timeout 30 < systemd's TimeoutStopSec: nginx closes idle
 # connections before gunicorn does (the other way round a POST meets a closing one: 502), and all end before the kill.

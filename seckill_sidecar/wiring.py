@@ -17,11 +17,11 @@ from typing import Any
 
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
-from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, queue_state, quiet_pika
-from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings
+from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, examine_broker, queue_state, quiet_pika
+from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings, examine_ledger
 from seckill_sidecar.adapters.markers import Markers
 from seckill_sidecar.adapters.orders_db import connect_orders_db
-from seckill_sidecar.adapters.storefront import ReverseProxy
+from seckill_sidecar.adapters.storefront import ReverseProxy, probe
 from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.gate.hand_off import HandOff
@@ -38,7 +38,7 @@ from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.observers import log
 from seckill_sidecar.observers.metrics import Metrics, Moments
-from seckill_sidecar.ops import status
+from seckill_sidecar.ops import doctor, status
 from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
@@ -347,6 +347,22 @@ class Site:
                 depth=lambda: self._queue_state(name).messages, consumer=lambda: self._rabbit_consumer(name)
             )
         return ParkedMessages(self.orders, lambda: self.ledger, queue, self.clock)
+
+    def examined(self) -> doctor.Questions:
+        """Whom the doctor asks."""
+        settings, url = self.settings, self.settings.stores.storefront
+        ask_broker = partial(
+            examine_broker, settings.stores.broker, settings.broker, settings.timeouts, _process_name()
+        )
+        seconds = settings.timeouts.storefront
+        return doctor.Questions(
+            settings,
+            self.clock,
+            ledger=lambda: examine_ledger(settings, self.clock),
+            broker=None if settings.stores.broker == "none" else ask_broker,
+            database=self.orders.examine,
+            storefront=None if url is None else partial(probe.ask, "storefront", url, seconds=seconds),
+        )
 
     def refuse_unfit_ledger(self) -> None:
         """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""

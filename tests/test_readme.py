@@ -15,7 +15,8 @@ from seckill_sidecar.settings import loads
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
-    r"(?m)^.*?seckill-sidecar ((?:check|config|migrate|serve|relay|writer|item|audit|nginx|token) .*?)(?: & .*|\))?$",
+    r"(?m)^.*?seckill-sidecar "
+    r"((?:check|config|migrate|serve|relay|writer|item|audit|doctor|nginx|token) .*?)(?: & .*|\))?$",
     README,
 )
 

@@ -8,16 +8,20 @@ from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
 from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Standing, Standings
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
+from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
 
 __all__ = [
     "Breaker",
     "Broker",
+    "BrokerVitals",
     "Consumer",
+    "DatabaseVitals",
     "Delivery",
     "Ends",
     "EpochUnits",
     "Kept",
     "Ledger",
+    "LedgerVitals",
     "OrdersDb",
     "Parked",
     "ParkedState",

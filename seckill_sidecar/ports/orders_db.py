@@ -9,6 +9,7 @@ from typing import Protocol
 
 from seckill_sidecar.model import Event, Order, State
 from seckill_sidecar.ports.ledger import Ends, Kept
+from seckill_sidecar.ports.vitals import DatabaseVitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,9 @@ class OrdersDb(Protocol):
 
     def last_event(self, item: str, epoch: int) -> int:
         """The highest number in an epoch's chain that any event here has, 0 if there is none."""
+
+    def examine(self) -> DatabaseVitals:
+        """How fit the database is for a sale; changes nothing."""
 
     def close(self) -> None:
         """Give the connections back."""

@@ -293,6 +293,12 @@ class Limits(Section):
         1.0, ge=0, le=1, description="seconds for which a process remembers that an item was sold out"
     )
 
+    @property
+    def connections(self) -> int:
+        """Connections of clients that a worker keeps: twice the purchases that may be in flight, so that there is
+        always room to say "too busy" at once."""
+        return max(1000, 2 * self.in_flight)
+
 
 # -- routes, replies, items ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 from broker_words import CLOCK, Open, OpenConsumer, Queues
 from stack import RabbitMQ, eventually
 
-from seckill_sidecar.adapters.broker import depth, queue_state
+from seckill_sidecar.adapters.broker import question, queue_state
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import StoreDown
 from seckill_sidecar.ports import QueueState
@@ -51,12 +51,12 @@ def test_a_broker_that_stands_still(queues: Queues, rabbit_server: RabbitMQ) -> 
 def test_a_broker_that_stands_still_once_it_has_let_us_in(
     queues: Queues, rabbit_server: RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connected = depth._Question._connected
+    connected = question._Question._connected
 
     def and_then_still(self: Any, connection: Any) -> None:
         rabbit_server.pause()
         connected(self, connection)
 
-    monkeypatch.setattr(depth._Question, "_connected", and_then_still)
+    monkeypatch.setattr(question._Question, "_connected", and_then_still)
     with pytest.raises(StoreDown, match="no answer in time"):
         ask(queues)

@@ -14,8 +14,9 @@ that is all ours calls ``quiet_pika`` when it sets up its log.
 
 from seckill_sidecar.adapters.broker.consumer import RabbitConsumer
 from seckill_sidecar.adapters.broker.depth import queue_state
+from seckill_sidecar.adapters.broker.examination import examine_broker
 from seckill_sidecar.adapters.broker.faults import quiet_pika
 from seckill_sidecar.adapters.broker.publisher import RabbitBroker
 from seckill_sidecar.adapters.broker.topology import declare_topology
 
-__all__ = ["RabbitBroker", "RabbitConsumer", "declare_topology", "queue_state", "quiet_pika"]
+__all__ = ["RabbitBroker", "RabbitConsumer", "declare_topology", "examine_broker", "queue_state", "quiet_pika"]

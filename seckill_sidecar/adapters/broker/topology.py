@@ -28,14 +28,15 @@ def declare_topology(channel: Any, settings: BrokerSettings) -> None:
     next synchronous call shows that all was accepted. On a blocking channel each call raises by itself.
     """
     channel.exchange_declare(exchange=settings.parked, exchange_type="direct", durable=True)
-    channel.queue_declare(queue=settings.parked, durable=True, arguments=_parked_arguments(settings))
+    channel.queue_declare(queue=settings.parked, durable=True, arguments=parked_arguments(settings))
     channel.queue_bind(queue=settings.parked, exchange=settings.parked, routing_key=settings.parked)
     channel.exchange_declare(exchange=settings.exchange, exchange_type="direct", durable=True)
-    channel.queue_declare(queue=settings.queue, durable=True, arguments=_orders_arguments(settings))
+    channel.queue_declare(queue=settings.queue, durable=True, arguments=orders_arguments(settings))
     channel.queue_bind(queue=settings.queue, exchange=settings.exchange, routing_key=settings.queue)
 
 
-def _orders_arguments(settings: BrokerSettings) -> dict[str, Any]:
+def orders_arguments(settings: BrokerSettings) -> dict[str, Any]:
+    """What the orders queue is declared with."""
     arguments: dict[str, Any] = {
         "x-overflow": "reject-publish",
         "x-max-length": settings.max_length,
@@ -52,5 +53,6 @@ def _orders_arguments(settings: BrokerSettings) -> dict[str, Any]:
     return arguments
 
 
-def _parked_arguments(settings: BrokerSettings) -> dict[str, Any]:
+def parked_arguments(settings: BrokerSettings) -> dict[str, Any]:
+    """What the parked queue is declared with."""
     return {"x-queue-type": "quorum"} if settings.quorum else {}

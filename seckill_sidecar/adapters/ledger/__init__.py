@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
+from seckill_sidecar.adapters.ledger.examination import examine
 from seckill_sidecar.adapters.ledger.fence import Fence, Witness
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import Line
 from seckill_sidecar.adapters.ledger.redis_ledger import LedgerRules, RedisLedger, sku_of
 from seckill_sidecar.adapters.ledger.standings import RedisStandings
 from seckill_sidecar.clock import Clock
+from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "connect_ledger", "connect_standings", "sku_of",
+    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "connect_ledger", "connect_standings",
+    "examine_ledger", "sku_of",
 ]  # fmt: skip
 
 
@@ -38,6 +41,15 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
 def connect_standings(settings: Settings, clock: Clock) -> RedisStandings:
     """The same ledger, to be looked at by whoever keeps the shield; on a connection of its own."""
     return RedisStandings(_line(settings, clock), Keys(settings.ledger.prefix))
+
+
+def examine_ledger(settings: Settings, clock: Clock) -> LedgerVitals:
+    """How fit the server is for a sale, asked over a connection of its own. Raises ``StoreError`` if it can't be."""
+    line = _line(settings, clock)
+    try:
+        return examine(line, Keys(settings.ledger.prefix), clock)
+    finally:
+        line.close()
 
 
 def _line(settings: Settings, clock: Clock) -> Line:

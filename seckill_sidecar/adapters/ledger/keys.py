@@ -36,3 +36,8 @@ class Keys:
     def index(self) -> str:
         """Set of the SKUs that were ever loaded."""
         return f"{self.prefix}:items"
+
+    @property
+    def probe(self) -> str:
+        """A key that is written for a second, to see whether that can be done."""
+        return f"{self.prefix}:probe"

@@ -312,7 +312,7 @@ class RedisLedger:
 
     def check(self, deadline: Deadline) -> list[str]:
         """What makes this server unfit to hold stock, a sentence each."""
-        info = _parse_info(self._line.ask("INFO", deadline=deadline))
+        info = replies.read_info(self._line.ask("INFO", deadline=deadline))
         found = []
         version = tuple(int(part) for part in info.get("redis_version", "0").split(".")[:2])
         if version < _LEAST_VERSION:
@@ -358,8 +358,3 @@ def _without_item(sku: str) -> LedgerUntrusted:
 def _refuse_damage(reply: Sequence[Any]) -> None:
     if reply[0] == b"unavailable":
         raise LedgerUntrusted(STORE, reply[1].decode())
-
-
-def _parse_info(text: bytes) -> dict[str, str]:
-    lines = (line.partition(":") for line in text.decode().splitlines() if ":" in line)
-    return {name: value.strip() for name, _, value in lines}

@@ -106,3 +106,9 @@ def read_item(sku: str, flat: Sequence[Any]) -> ItemView:
         )
     except (KeyError, ValueError) as error:
         raise LedgerUntrusted("ledger", f"the item key of {sku} is damaged: {error!r}") from error
+
+
+def read_info(text: bytes) -> dict[str, str]:
+    """What INFO and its like answer, by name."""
+    lines = (line.partition(":") for line in text.decode().splitlines() if ":" in line)
+    return {name: value.strip() for name, _, value in lines}

@@ -47,14 +47,15 @@ def migrate(session: Session, dialect: Dialect, queries: Mapping[str, Statement]
     with dialect.migrating(session, PATIENCE):
         session.run(queries["create_migrations"], [{}])
         applied = dict(session.fetch(queries["applied"], {}))
-        _refuse_others(applied, files)
+        refuse_others(applied, files)
         missing = [file for file in files if file.name not in applied]
         for file in missing:
             _apply(session, dialect, queries, file)
     return [file.name for file in missing]
 
 
-def _refuse_others(applied: Mapping[str, str], files: list[SchemaFile]) -> None:
+def refuse_others(applied: Mapping[str, str], files: list[SchemaFile]) -> None:
+    """Raise ``SchemaMismatch`` if what was applied is not what this program has."""
     known = {file.name: file.checksum for file in files}
     newer = sorted(applied.keys() - known.keys())
     if newer:

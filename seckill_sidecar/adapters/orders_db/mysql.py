@@ -12,6 +12,7 @@ from typing import Any
 import pymysql
 from pymysql.cursors import RE_INSERT_VALUES
 
+from seckill_sidecar.adapters.orders_db import mysql_vitals
 from seckill_sidecar.adapters.orders_db.mysql_faults import fault_of
 from seckill_sidecar.adapters.orders_db.mysql_url import parse_address
 from seckill_sidecar.adapters.orders_db.session import Fault, Session, Statement
@@ -102,6 +103,15 @@ class MySQL:
         yield
         session.commit()
         session.fetch(_UNLOCK, {})
+
+    def absent(self) -> str:
+        return ""
+
+    vitals = staticmethod(mysql_vitals.vitals)
+    now = staticmethod(mysql_vitals.now)
+    constraints = staticmethod(mysql_vitals.constraints)
+    untransactional = staticmethod(mysql_vitals.untransactional)
+    prepare = staticmethod(mysql_vitals.prepare)
 
 
 class _Connection(pymysql.Connection):

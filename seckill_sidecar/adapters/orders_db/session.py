@@ -126,3 +126,23 @@ class Dialect(Protocol):
 
     def migrating(self, session: Session, patience: float, /) -> AbstractContextManager[None]:
         """Hold a lock against other migrating processes, waited for in seconds; commits at the end."""
+
+    # -- what is asked before a sale, see examination.py
+
+    def absent(self) -> str:
+        """What is not there, if asking for it would make it; empty for a server."""
+
+    def vitals(self, session: Session, /) -> tuple[str, Mapping[str, str]]:
+        """The server's name and version, and those of its own settings that decide over durability."""
+
+    def now(self, session: Session, /) -> float:
+        """Its time, in seconds since 1970."""
+
+    def constraints(self, session: Session, /) -> frozenset[str]:
+        """The names of the unique keys and CHECK constraints that it holds."""
+
+    def untransactional(self, session: Session, /) -> tuple[str, ...]:
+        """Tables of ours that know no transactions."""
+
+    def prepare(self, session: Session, statement: Statement, /) -> None:
+        """Have a statement read and looked up without running it; raises what the driver does."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import unquote
 
 from seckill_sidecar.adapters.orders_db.session import Fault, Session, Statement
@@ -16,6 +19,8 @@ from seckill_sidecar.errors import ConfigurationError, Problem, SchemaMismatch
 _OLDEST = (3, 26)
 _BULK = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 """What ``sqlite3``'s executemany takes."""
+_TABLES = Statement("tables", "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
+_CONSTRAINT = re.compile(r"\bCONSTRAINT (\w+) ")
 
 
 class SQLite:
@@ -58,6 +63,26 @@ class SQLite:
         session.begin(writing=True)
         yield
         session.commit()
+
+    # -- what is asked before a sale: settings and engines it has none, and its clock is ours
+
+    def absent(self) -> str:
+        return "" if Path(self._path).exists() else f"there is no file {self._path}"
+
+    def vitals(self, _session: Session) -> tuple[str, dict[str, str]]:
+        return f"SQLite {sqlite3.sqlite_version}", {}
+
+    def now(self, _session: Session) -> float:
+        return time.time()
+
+    def constraints(self, session: Session) -> frozenset[str]:
+        return frozenset(name for (sql,) in session.fetch(_TABLES, {}) for name in _CONSTRAINT.findall(sql))
+
+    def untransactional(self, _session: Session) -> tuple[str, ...]:
+        return ()
+
+    def prepare(self, session: Session, statement: Statement) -> None:
+        session.fetch(Statement(statement.name, f"EXPLAIN {statement.sql}"), dict.fromkeys(statement.parameters))
 
 
 def _path(url: str) -> str:

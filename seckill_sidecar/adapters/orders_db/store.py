@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
-from seckill_sidecar.adapters.orders_db import history, migrations
+from seckill_sidecar.adapters.orders_db import examination, history, migrations
 from seckill_sidecar.adapters.orders_db.fold import REFUNDED, Changes, Row, fold, released
 from seckill_sidecar.adapters.orders_db.parking import Parking
 from seckill_sidecar.adapters.orders_db.session import Dialect, Session, Statement
@@ -17,7 +17,7 @@ from seckill_sidecar.adapters.orders_db.succession import Succession, rows
 from seckill_sidecar.adapters.orders_db.transactions import Transactions
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import ORDER_ID, SKU, Event, EventKind, Order, State
-from seckill_sidecar.ports import Ends, EpochUnits, Kept, Parked, ParkedState, Written
+from seckill_sidecar.ports import DatabaseVitals, Ends, EpochUnits, Kept, Parked, ParkedState, Written
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 
 
@@ -28,6 +28,8 @@ class SqlOrdersDb:
         self, dialect: Dialect, settings: WriterSettings, timeouts: Timeouts, connections: int, clock: Clock
     ) -> None:
         self._dialect = dialect
+        self._clock = clock
+        self._patience = timeouts.database
         self._queries = load_queries(dialect)
         self._integrators = compile_integrators(dialect, settings)
         self._transactions = Transactions(dialect, self._queries, timeouts.database, connections, clock)
@@ -109,6 +111,24 @@ class SqlOrdersDb:
     def ends(self, item: str, epoch: int) -> Ends:
         """Where the history of an epoch ends, as far as it is here."""
         return history.ends(self._transactions, item, epoch)
+
+    def examine(self) -> DatabaseVitals:
+        """How fit the database is for a sale; changes nothing. Raises ``StoreError`` if it can't be asked."""
+        if absent := self._dialect.absent():
+            return DatabaseVitals(server=self._dialect.where, variables={}, schema=absent)
+        statements = [statement for state in State for statement in self._integrators[state]]
+        return self._transactions.alone(
+            lambda session: examination.examine(
+                session, self._dialect, self._queries, statements, self._rehearse, self._clock
+            ),
+            self._patience,
+        )
+
+    def _rehearse(self, session: Session, event: Event) -> None:
+        """Write one order as ``_write`` does, without the integrator's SQL."""
+        order_ids = [event.order.id]
+        known = self._known_rows(session, order_ids)
+        self._put(session, fold(self._parking.without_refunded(session, order_ids, [event]), known))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
