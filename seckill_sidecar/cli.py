@@ -12,16 +12,20 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from seckill_sidecar import __version__, faults
+from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors, teller
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
 from seckill_sidecar.ops import audit, doctor, export, items, nginx, orders, parked, rebuild, status, verify
+from seckill_sidecar.plugs.master import doors_to_open
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
-from seckill_sidecar.wiring import Site, config_path, set_up_logging
+from seckill_sidecar.wiring import Site, config_path, listening, set_up_logging
+from seckill_sidecar.workers.daemon import Daemon
 from seckill_sidecar.workers.relay import repeat
 
 Command = Callable[[argparse.Namespace], int]
@@ -123,6 +127,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
+    doors_to_open(listening(settings), passed_doors(os.environ, os.getpid()))
     Site(settings).refuse_unfit_ledger()
     os.environ["SECKILL_CONFIG"] = os.path.abspath(arguments.config)
     # -P: what lies in the current folder is not to be taken for the program.
@@ -132,23 +137,28 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _relay(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
-    site, stop = Site(settings, role="relay"), _stop_on_signals()
-    every = settings.relay.every
-    expirer = threading.Thread(target=repeat, args=("expire", site.expirer().step, every, stop), name="expire")
+    settings, daemon = _settings(arguments), _daemon(arguments)
+    site, stop = Site(settings, role="relay"), daemon.stop
+    every, tell = settings.relay.every, teller(os.environ.get(ADDRESS, ""))
+    pulse = Pulse(("expire", "relay"), tell)
+    expirer = threading.Thread(
+        target=repeat, args=("expire", site.expirer().step, every, stop, partial(pulse.beat, "expire")), name="expire"
+    )
     expirer.start()
+    tell(READY)
     try:
         if site.broker is None:
-            site.writer().run(stop)
+            site.writer().run(stop, partial(pulse.beat, "relay"))
         else:
             relay = site.relay()
-            repeat("relay", relay.step, every, stop)
+            repeat("relay", relay.step, every, stop, partial(pulse.beat, "relay"))
             relay.close()
             site.broker.close()
     finally:
         stop.set()
         expirer.join()
         site.ledger.close()
+    daemon.begin_anew_if_asked("relay", "-c", arguments.config)
     return 0
 
 
@@ -156,13 +166,20 @@ def _writer(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.stores.broker == "none":
         raise UsageError("with stores.broker none the relay writes to the database itself; run: seckill-sidecar relay")
-    site = Site(settings, role="writer")
+    daemon, tell = _daemon(arguments), teller(os.environ.get(ADDRESS, ""))
+    site, pulse = Site(settings, role="writer"), Pulse(("writer",), tell)
+    tell(READY)
     try:
-        site.writer().run(_stop_on_signals())
+        site.writer().run(daemon.stop, partial(pulse.beat, "writer"))
     finally:
         site.consumer.close()
         site.orders.close()
+    daemon.begin_anew_if_asked("writer", "-c", arguments.config)
     return 0
+
+
+def _daemon(arguments: argparse.Namespace) -> Daemon:
+    return Daemon(lambda: inspect(arguments.config, os.environ).problems)
 
 
 def _item(arguments: argparse.Namespace) -> int:

@@ -390,9 +390,15 @@ class SeckillMiddleware:
         return self._middleware(environ, start_response)
 
 
-def sidecar() -> Any:
-    """The sidecar's WSGI application for gunicorn, by the YAML that ``SECKILL_CONFIG`` names."""
-    settings = load(config_path(), os.environ)
+def listening(settings: Settings) -> list[str]:
+    """Where the sidecar listens: for nginx, and for the operator if there is a token."""
+    operator = settings.operator
+    return [settings.serve.listen, *([operator.listen] if operator.token is not None else [])]
+
+
+def sidecar(settings: Settings | None = None) -> Any:
+    """The sidecar's WSGI application for gunicorn; without settings, by the YAML that ``SECKILL_CONFIG`` names."""
+    settings = settings or load(config_path(), os.environ)
     set_up_logging(settings)
     faults.arm(os.environ)
     site = Site(settings, role="sidecar")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx.
+# Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx;
+# and systemd, whose analysis the units are held against.
 # With the argument "wrk" also that load generator, for the benchmarks.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
@@ -14,7 +15,8 @@ wanted="\
 /usr/lib/rabbitmq/bin/rabbitmq-server    rabbitmq-server
 /usr/sbin/mariadbd                       mariadb-server-core
 /usr/bin/mariadb                         mariadb-client-core
-/usr/sbin/nginx                          nginx-light nginx"
+/usr/sbin/nginx                          nginx-light nginx
+/usr/bin/systemd-analyze                 systemd"
 
 # What the packages would otherwise set to start at boot.
 services="redis-server rabbitmq-server epmd.socket nginx"

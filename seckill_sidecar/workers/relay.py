@@ -185,8 +185,16 @@ class OutboxConsumer:
         return Deadline.after(_ROUND_SECONDS, self._clock)
 
 
-def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Event) -> None:
+def repeat(
+    name: str,
+    step: Callable[[], int],
+    every: float,
+    stop: threading.Event,
+    on_round: Callable[[], None] = lambda: None,
+) -> None:
     """Call ``step`` until ``stop``: at once again after work, after ``every`` seconds without any.
+
+    ``on_round`` is called before each step.
 
     After a failure it waits longer and longer, five seconds at most: what waited for a store goes on soon after it is
     back. An error that nobody foresaw stops the whole process, so that it is started again: half a relay would look
@@ -194,6 +202,7 @@ def repeat(name: str, step: Callable[[], int], every: float, stop: threading.Eve
     """
     pause = every
     while not stop.is_set():
+        on_round()
         try:
             if step() > 0:
                 continue

@@ -93,11 +93,15 @@ class Writer:
         self._waiting: list[_Message] = []
         self._ask_again_at = 0.0
 
-    def run(self, stop: threading.Event) -> None:
-        """Step until told to stop, and give back what is then in hand. While a store is down, pause and try again."""
+    def run(self, stop: threading.Event, on_step: Callable[[], None] = lambda: None) -> None:
+        """Step until told to stop, and give back what is then in hand. While a store is down, pause and try again.
+
+        ``on_step`` is called before each step.
+        """
         first = pause = max(self._settings.retry, _LEAST_PAUSE)
         try:
             while not stop.is_set():
+                on_step()
                 try:
                     self.step()
                     pause = first

@@ -18,7 +18,10 @@ from seckill_sidecar.settings.schema import BuyerSource, QuantitySource, Section
 HELD_BACK = re.compile(r"^( *)#(?! [^ ])", re.MULTILINE)
 """A # right before a key or a dash; an explanation has one space after it."""
 
-CHOSEN = {("stores", name) for name in ("redis", "broker", "database", "storefront")} | {("shield", "enabled")}
+CHOSEN = {("stores", name) for name in ("redis", "broker", "database", "storefront")} | {
+    ("shield", "enabled"),
+    ("metrics", "folder"),
+}
 """What the production file sets otherwise than the defaults, besides its lists and its buyer."""
 
 
