@@ -19,7 +19,7 @@ from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, doctor, export, items, nginx, orders, parked, rebuild, status, verify
+from seckill_sidecar.ops import audit, doctor, export, install, items, nginx, orders, parked, rebuild, status, verify
 from seckill_sidecar.plugs.master import doors_to_open
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_arguments(add("export", _export, "write a sale's history as JSONL; exit 1 if events are missing"))
     verify.add_arguments(add("verify", _verify, "check an exported history; exit 1 names where it breaks"))
     nginx.add_arguments(add("nginx", _nginx, "print the nginx configuration that the routes ask for, or write it"))
+    install.add_arguments(add("install", _install, "lay out units, configuration, nginx files and user on this host"))
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
@@ -256,6 +257,11 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _nginx(arguments: argparse.Namespace) -> int:
     print(nginx.run(arguments, _settings(arguments)))
+    return 0
+
+
+def _install(arguments: argparse.Namespace) -> int:
+    print(install.run(arguments))
     return 0
 
 

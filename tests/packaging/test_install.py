@@ -6,14 +6,30 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "seckill_sidecar", "lua", "conf")
-DATA = {"seckill_sidecar.lua": "*.lua", "seckill_sidecar.conf": "*.yaml"}
+PARTS = (
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "seckill_sidecar",
+    "lua",
+    "conf",
+    "systemd",
+    "contrib/nginx",
+)
+DATA = {
+    "seckill_sidecar.lua": ("lua", "*.lua"),
+    "seckill_sidecar.conf": ("conf", "*.yaml"),
+    "seckill_sidecar.nginx": ("contrib/nginx", "*.conf"),
+    "seckill_sidecar.systemd": ("systemd", "*.service"),
+}
 
 LIST_DATA = """
 from importlib.resources import files
@@ -63,9 +79,11 @@ def environment(request: pytest.FixtureRequest, source: Path, tmp_path_factory: 
     return folder
 
 
-@pytest.mark.parametrize(("package", "pattern"), DATA.items())
-def test_data_files_are_found_where_the_program_looks(environment: Path, package: str, pattern: str) -> None:
-    shipped = sorted(path.name for path in (ROOT / package.rpartition(".")[2]).glob(pattern))
+@pytest.mark.parametrize(("package", "folder", "pattern"), [(package, *where) for package, where in DATA.items()])
+def test_data_files_are_found_where_the_program_looks(
+    environment: Path, package: str, folder: str, pattern: str
+) -> None:
+    shipped = sorted(path.name for path in (ROOT / folder).glob(pattern))
     assert shipped
     assert run(environment / "bin/python", "-c", LIST_DATA, package, pattern[1:]).split() == shipped
 
@@ -75,6 +93,15 @@ def test_every_file_of_the_package_is_installed(environment: Path) -> None:
     installed = Path(run(environment / "bin/python", "-c", where).strip())
     missing = files_of_the_package(ROOT) - files_of_the_package(installed)
     assert not missing, "list their packages in setup.cfg, [options] packages (or package_data)"
+
+
+def test_what_install_lays_out_is_installed(environment: Path) -> None:
+    # What it needs of others is not in that environment.
+    others = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})"
+    what = "from seckill_sidecar.ops.install import nginx_pieces, pieces"
+    tell = "print(*(piece.place for piece in [*pieces(''), *nginx_pieces()]))"
+    laid = run(environment / "bin/python", "-c", f"{others}; {what}; {tell}").split()
+    assert {"etc/tmpfiles.d/seckill.conf", "etc/systemd/system/seckill.target", "etc/nginx/seckill.conf"} <= set(laid)
 
 
 def test_the_command_is_installed(environment: Path) -> None:

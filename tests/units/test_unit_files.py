@@ -14,7 +14,7 @@ from stack.base import program
 from seckill_sidecar.cli import parser
 
 FOLDER = Path(__file__).parents[2] / "systemd"
-UNITS = sorted(path for path in FOLDER.iterdir() if path.is_file())
+UNITS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".service", ".socket", ".target"))
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
 PROGRAM = "/opt/seckill/bin/seckill-sidecar"
 EXPOSURE = 2.0
