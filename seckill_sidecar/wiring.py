@@ -19,13 +19,13 @@ from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, examine_broker, queue_state, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings, examine_ledger
-from seckill_sidecar.adapters.markers import Markers
+from seckill_sidecar.adapters.markers import UNMARKED, Markers
 from seckill_sidecar.adapters.orders_db import connect_orders_db
 from seckill_sidecar.adapters.storefront import ReverseProxy, probe
 from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.gate.hand_off import HandOff
-from seckill_sidecar.gate.identify import Identifier
+from seckill_sidecar.gate.identify import AddressReader, Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.pipeline import Observer, Pipeline, Policies
@@ -36,10 +36,12 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
+from seckill_sidecar.model import Verdict
 from seckill_sidecar.observers import log
 from seckill_sidecar.observers.metrics import Metrics, Moments
 from seckill_sidecar.ops import doctor, status
-from seckill_sidecar.ops.nginx.sight import any_sees_all
+from seckill_sidecar.ops.doctor.requests import SKU
+from seckill_sidecar.ops.nginx.sight import Sight, any_sees_all, sight_of
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
@@ -47,15 +49,18 @@ from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, S
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
+from seckill_sidecar.plugs.probe import Probe
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
-from seckill_sidecar.wire.tokens import Keyring, SigningKey
+from seckill_sidecar.wire.tokens import PROBE, Keyring, SigningKey
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.writer import Writer
 
 _writer_log = logging.getLogger("seckill_sidecar.writer")
 
+_PROBE_SECONDS = 120.0
+"""How long the doctor may ask through nginx."""
 DEFAULT_CONFIG = "/etc/seckill/seckill.yaml"
 
 
@@ -132,7 +137,14 @@ class Site:
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
         own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
-        return Middleware(application, self.gate, own, self.settings.serve.prefix, self.breaker("storefront"))
+        return Middleware(
+            application, self.gate, own, self.settings.serve.prefix, self.breaker("storefront"), self._probe()
+        )
+
+    def _probe(self) -> Probe:
+        settings = self.settings
+        routes = Routes(settings.routes, settings.limits.body)
+        return Probe(routes, AddressReader(settings.identity), self.keyring, self.clock)
 
     @cached_property
     def gate(self) -> Pipeline:
@@ -362,7 +374,25 @@ class Site:
             broker=None if settings.stores.broker == "none" else ask_broker,
             database=self.orders.examine,
             storefront=None if url is None else partial(probe.ask, "storefront", url, seconds=seconds),
+            door=self._door,
         )
+
+    def _door(self, url: str) -> doctor.Door:
+        """The way through the nginx at this address."""
+        if not self.keyring:
+            raise UsageError("--through needs keys: in the configuration, so that the gate knows who asks")
+        settings, nonce = self.settings, secrets.token_hex(8)
+        return doctor.Door(
+            ask=partial(probe.ask, "nginx", url, seconds=settings.timeouts.storefront),
+            nonce=nonce,
+            token=self.keyring.sign(PROBE, nonce, self.clock.wall() + _PROBE_SECONDS),
+            mark=self._mark_probe if settings.shield.enabled else None,
+            shielded=tuple(route for route in settings.routes if sight_of(route) is Sight.ITEM),
+        )
+
+    def _mark_probe(self, sold_out: bool) -> None:
+        markers, marked = Markers(Path(self.settings.shield.folder), self.clock), frozenset([Verdict.SOLD_OUT.value])
+        markers.mark(SKU, *((marked,) if sold_out else (UNMARKED, marked)))
 
     def refuse_unfit_ledger(self) -> None:
         """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""

@@ -26,6 +26,7 @@ Application = Callable[[Any, StartResponse], Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
 _OURS = "HTTP_X_SECKILL_"
+_PROBE = f"{_OURS}PROBE"
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -33,18 +34,30 @@ class Middleware:
     """A WSGI application: the gate in front of another one. Works in any server, with threads or gevent."""
 
     def __init__(
-        self, application: Application, gate: Pipeline, own: Application, prefix: str, storefront_breaker: Breaker
+        self,
+        application: Application,
+        gate: Pipeline,
+        own: Application,
+        prefix: str,
+        storefront_breaker: Breaker,
+        probe: Callable[[Request], Answer | None] = lambda _: None,
     ) -> None:
-        """``own`` serves the addresses under ``prefix``."""
+        """``own`` serves the addresses under ``prefix``; ``probe`` answers the doctor, and nobody else."""
         self._application = application
         self._gate = gate
         self._own = own
         self._prefix = prefix
         self._breaker = storefront_breaker
+        self._probe = probe
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        ours = [name for name in environ if name.startswith(_OURS)]
+        if _PROBE in ours:
+            asked = Request(environ)
+            if (told := self._probe(asked)) is not None:
+                return _send(told, asked, start_response)
         # These names are ours: what a client sends under them is forged.
-        for name in [name for name in environ if name.startswith(_OURS)]:
+        for name in ours:
             del environ[name]
         if environ.get("PATH_INFO", "").startswith(self._prefix):
             return self._own(environ, start_response)

@@ -21,6 +21,7 @@ from seckill_sidecar.model import Order
 
 BUYER = "buyer"
 ORDER = "order"
+PROBE = "probe"
 _LONGEST = 2048
 FRESH_SECONDS = 60
 """How far the time in a signed request may be from ours."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
+from stack import Server
+from stack.ports import HOST
 
 from seckill_sidecar.cli import main
 from seckill_sidecar.settings import Settings, loads
@@ -35,6 +39,32 @@ class Found:
         """Not a warning, of these subjects or of all."""
         amiss = [one for one in self.findings if one["level"] not in WELL]
         assert not [one for one in amiss if not subjects or one["subject"] in subjects], amiss
+
+
+class Program(Server):
+    """``seckill-sidecar serve`` or ``writer``, as a process of its own."""
+
+    name = "program"
+    starts_within: ClassVar[float] = 40.0
+    stops_within: ClassVar[float] = 40.0
+
+    def __init__(self, command: str, config: Path, port: int = 0) -> None:
+        """``port`` is where it listens, if it does."""
+        super().__init__()
+        self.port = port
+        self._words = [command, "-c", str(config)]
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "seckill_sidecar", *self._words]
+
+    def answers(self) -> bool:
+        if self.port:
+            socket.create_connection(self.address, timeout=5).close()
+        return True
 
 
 class Practice:
@@ -72,8 +102,12 @@ class Practice:
             assert main(["migrate", "-c", str(self.config)]) == 0
 
     def examine(self, *words: str, **sections: Any) -> Found:
-        """Run the command."""
+        """Run the command on a site with these sections."""
         self.settings(**sections)
+        return self.look(*words)
+
+    def look(self, *words: str) -> Found:
+        """Run the command with the configuration as it is."""
         with redirect_stdout(StringIO()) as out:
             code = main(["doctor", "--json", "-c", str(self.config), *words])
         told = json.loads(out.getvalue())

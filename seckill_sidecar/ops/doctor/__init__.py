@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seckill_sidecar.clock import Clock
-from seckill_sidecar.errors import StoreError
-from seckill_sidecar.ops.doctor import broker, clocks, database, host, ledger, report, storefront
+from seckill_sidecar.errors import StoreError, UsageError
+from seckill_sidecar.ops.doctor import broker, clocks, database, host, ledger, report, storefront, through
 from seckill_sidecar.ops.doctor.finding import Finding, Subject
+from seckill_sidecar.ops.doctor.through import Door
 from seckill_sidecar.ports import BrokerVitals, DatabaseVitals, LedgerVitals
 from seckill_sidecar.settings import Settings
+
+__all__ = ["Door", "Questions", "add_arguments", "examine", "run"]
 
 T = TypeVar("T")
 
@@ -35,28 +38,37 @@ class Questions:
     database: Callable[[], DatabaseVitals]
     storefront: storefront.Ask | None
     """None if nobody says where it is."""
+    door: Callable[[str], Door]
+    """The way through the nginx at an address. Raises ``UsageError`` if the site can't prove who asks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.add_argument(
+        "--through",
+        metavar="URL",
+        help="ask through the nginx at this address, too: http://shop.example/; the sidecar has to run",
+    )
 
 
 def run(arguments: argparse.Namespace, questions: Questions) -> tuple[str, int]:
     """What to print, and the exit code."""
-    findings = list(examine(questions))
+    findings = list(examine(questions, arguments.through))
     return (report.as_json if arguments.json else report.as_text)(findings), report.exit_code(findings)
 
 
-def examine(questions: Questions) -> Iterator[Finding]:
-    """Ask everybody, one after the other."""
+def examine(questions: Questions, url: str | None = None) -> Iterator[Finding]:
+    """Ask everybody, one after the other; nginx only if it is known by which ``url``."""
     ahead: dict[str, float] = {}
+    files: list[int] = []
     yield from _redis(questions, ahead)
     yield from _rabbitmq(questions)
     yield from _database(questions, ahead)
     yield from _storefront(questions, ahead)
+    yield from _nginx(questions, url, files)
     yield from clocks.judge(ahead)
-    yield from _host(questions)
+    yield from _host(questions, files)
 
 
 def _redis(questions: Questions, ahead: dict[str, float]) -> Iterator[Finding]:
@@ -91,9 +103,22 @@ def _storefront(questions: Questions, ahead: dict[str, float]) -> Iterator[Findi
     yield from storefront.examine(questions.storefront, routes, ahead, questions.clock.wall)
 
 
-def _host(questions: Questions) -> Iterator[Finding]:
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield host.judge_files(questions.settings, limit, "this process")
+def _nginx(questions: Questions, url: str | None, files: list[int]) -> Iterator[Finding]:
+    if url is None:
+        yield Subject("nginx").skipped("routes", "not asked: say through which address, --through http://shop.example/")
+        return
+    if not url.startswith(("http://", "https://")):
+        raise UsageError("--through wants an address of nginx: http://shop.example/ or https://shop.example/")
+    yield from through.examine(questions.door(url), questions.settings, files)
+
+
+def _host(questions: Questions, files: list[int]) -> Iterator[Finding]:
+    """``files`` is what a worker says that it may open; without it, this process speaks for it."""
+    if files:
+        yield host.judge_files(questions.settings, files[0], "a worker")
+    else:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        yield host.judge_files(questions.settings, limit, "this process")
     yield from host.judge_disk(questions.settings)
 
 
