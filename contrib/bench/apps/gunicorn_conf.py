@@ -1,10 +1,10 @@
-"""gunicorn for the applications that the gate is compared with: the sidecar's own settings, as far as they matter."""
+"""gunicorn for the applications that the gate is compared with: the sidecar's own settings, and its own worker."""
 
 from gevent import monkey
 
 monkey.patch_all()
 
-worker_class = "gevent"
+worker_class = "seckill_sidecar.plugs.worker.SidecarWorker"
 workers = 2
 backlog = 512
 worker_connections = 1000

@@ -109,8 +109,9 @@ class PublishSession(Session):
     def send_waiting(self) -> None:
         """Publish all that was handed over."""
         if self.failure is None:
-            for message in self._in_flight.take():
-                self._send(message)
+            with self._connection.together():
+                for message in self._in_flight.take():
+                    self._send(message)
 
     def _prepare(self, channel: Any) -> None:
         channel.add_on_return_callback(self._remember_return)

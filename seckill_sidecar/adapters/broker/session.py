@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pika import SelectConnection
@@ -16,6 +18,35 @@ from seckill_sidecar.adapters.broker.topology import declare_topology
 from seckill_sidecar.settings.schema import BrokerSettings
 
 log = logging.getLogger(__name__)
+
+
+class Connection(SelectConnection):  # type: ignore[misc]
+    """pika's connection, which sends what belongs together in one piece.
+
+    A message is three frames, and pika sends each by itself; sending is what publishing costs most.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._held: list[bytes] | None = None
+        super().__init__(*args, **kwargs)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send all frames of the body as one piece at its end."""
+        held: list[bytes] = []
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
+            if held:
+                self._output_marshaled_frames(held)
+
+    def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
+        if self._held is not None:
+            self._held.extend(marshaled_frames)
+        else:
+            super()._output_marshaled_frames([b"".join(marshaled_frames)])
 
 
 class Session(ABC):
@@ -64,7 +95,7 @@ class Session(ABC):
 
     def open(self) -> None:
         """Begin to connect. The loop stops when the connection is gone, however that came about."""
-        self._connection = SelectConnection(
+        self._connection = Connection(
             self._target.parameters,
             on_open_callback=self._connected,
             on_open_error_callback=self._disconnected,
