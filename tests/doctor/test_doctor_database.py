@@ -141,7 +141,7 @@ def test_a_migrated_file_is_well(practice: Practice) -> None:
 
 
 def test_a_file_that_is_not_there_is_not_made(practice: Practice) -> None:
-    practice.examine().expect("fail", "database", "schema", "there is no file")
+    practice.examine().expect("fail", "database", "reachable", "there is no file")
     assert not (practice.folder / "orders.db").exists()
 
 

@@ -14,6 +14,7 @@ from stack import Nginx, Redis
 from stack.ports import HOST, free_port
 from stack.scripted import Scripted, answering, reply
 
+from seckill_sidecar.cli import main
 from seckill_sidecar.ops.nginx import part
 
 Start = Callable[..., Nginx]
@@ -107,6 +108,7 @@ def test_a_location_that_misses_spellings_is_found(house: House, nginx: Start, l
     found = house.examine(nginx(server=server))
     found.expect("ok", "nginx", "route-buy")
     found.expect("fail", "nginx", "spellings-buy", f" {past}")
+    found.expect("fail", "nginx", "own-addresses", "/seckill/")
     found.expect("fail", "nginx", "route-cart")
 
 
@@ -150,9 +152,23 @@ def test_a_sidecar_with_other_keys_is_found(house: House, nginx: Start) -> None:
     house.practice.settings(**house.sections)
 
 
-def test_an_nginx_that_is_not_there_is_found(house: House) -> None:
-    found = house.practice.examine("--through", f"http://{HOST}:{free_port()}/", **house.sections)
-    found.expect("fail", "nginx", "route-buy", "does not answer")
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (f"http://{HOST}:{free_port()}/", "does not answer"),
+        (f"http://{HOST}:99999/", "is no address"),
+        ("http://[half/", "is no address"),
+        ("http:///", "it names no host"),
+    ],
+)
+def test_an_nginx_that_is_not_there_is_found(house: House, address: str, words: str) -> None:
+    found = house.practice.examine("--through", address, **house.sections)
+    found.expect("fail", "nginx", "route-buy", words)
+
+
+def test_an_address_of_another_kind_is_refused(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--through", "shop.example", "-c", str(house.practice.config)]) == 2
+    assert "--through wants an address of nginx" in capsys.readouterr().err
 
 
 def test_nobody_else_is_told_what_arrived(house: House) -> None:

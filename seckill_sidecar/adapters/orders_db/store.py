@@ -16,6 +16,7 @@ from seckill_sidecar.adapters.orders_db.statements import compile_integrators, l
 from seckill_sidecar.adapters.orders_db.succession import Succession, rows
 from seckill_sidecar.adapters.orders_db.transactions import Transactions
 from seckill_sidecar.clock import Clock
+from seckill_sidecar.errors import SchemaMismatch
 from seckill_sidecar.model import ORDER_ID, SKU, Event, EventKind, Order, State
 from seckill_sidecar.ports import DatabaseVitals, Ends, EpochUnits, Kept, Parked, ParkedState, Written
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
@@ -115,7 +116,7 @@ class SqlOrdersDb:
     def examine(self) -> DatabaseVitals:
         """How fit the database is for a sale; changes nothing. Raises ``StoreError`` if it can't be asked."""
         if absent := self._dialect.absent():
-            return DatabaseVitals(server=self._dialect.where, variables={}, schema=absent)
+            raise SchemaMismatch("database", absent)
         statements = [statement for state in State for statement in self._integrators[state]]
         return self._transactions.alone(
             lambda session: examination.examine(

@@ -38,7 +38,10 @@ def ask(
 
     ``url`` is ``http://``, ``https://`` or ``unix:/path``; each wait ends after ``seconds``.
     """
-    connection, base = _connection(url, seconds)
+    try:
+        connection, base = _connection(url, seconds)
+    except ValueError as error:
+        raise StoreDown(store, f"{url} is no address: {error}") from error
     try:
         if url.startswith("unix:"):
             connection.sock = Address.parse(url).connect(seconds)
@@ -60,8 +63,10 @@ def _connection(url: str, seconds: float) -> tuple[HTTPConnection, str]:
     if url.startswith("unix:"):
         return HTTPConnection("localhost", timeout=seconds), ""
     parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("it names no host")
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=seconds), parts.path.rstrip("/")
+    return kind(parts.hostname, parts.port, timeout=seconds), parts.path.rstrip("/")
 
 
 def _date(answer: HTTPResponse) -> float | None:

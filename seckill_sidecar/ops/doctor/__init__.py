@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seckill_sidecar.clock import Clock
-from seckill_sidecar.errors import StoreError, UsageError
+from seckill_sidecar.errors import SchemaMismatch, StoreError, UsageError
 from seckill_sidecar.ops.doctor import broker, clocks, database, host, ledger, report, storefront, through
 from seckill_sidecar.ops.doctor.finding import Finding, Subject
 from seckill_sidecar.ops.doctor.through import Door
@@ -24,6 +24,9 @@ __all__ = ["Door", "Questions", "add_arguments", "examine", "run"]
 T = TypeVar("T")
 
 _MEND = "start it, or mend its address, user and password in stores: and the network between"
+
+
+_FIT = "seckill-sidecar migrate, if there is nothing yet; else mend what it says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ def _asked(name: str, ask: Callable[[], T]) -> Generator[Finding, None, T | None
     subject = Subject(name)
     try:
         answer = ask()
+    except SchemaMismatch as error:
+        yield subject.fail("reachable", error.what, _FIT)
+        return None
     except StoreError as error:
         yield subject.fail("reachable", error.what, _MEND)
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from seckill_sidecar.errors import StoreError
 from seckill_sidecar.ops.doctor.finding import Finding, Subject
-from seckill_sidecar.ops.doctor.requests import Probe, purchase_of, spellings
+from seckill_sidecar.ops.doctor.requests import SKU, Probe, purchase_of, spellings
 from seckill_sidecar.ops.doctor.storefront import Ask, Told
 from seckill_sidecar.settings.schema import Route, Settings
 
@@ -54,6 +54,7 @@ def examine(door: Door, settings: Settings, files: list[int]) -> Iterator[Findin
             yield _spelled(door, route, probe)
             yield from _shield(door, route, probe)
     if reached:
+        yield _own_addresses(door, settings.serve.prefix)
         files.append(int(reached[0]["files"]))
         yield from _arrival(reached[0])
 
@@ -111,6 +112,18 @@ def _spelled(door: Door, route: Route, probe: Probe) -> Finding:
         says = f"paths arrive changed ({changed[0]}), so the gate can't see which are ambiguous"
         return _NGINX.warn(check, says, "write proxy_pass http://seckill_sidecar; without a path, not even a slash")
     return _NGINX.ok(check, f"{len(paths)} other spellings reach the gate, too")
+
+
+def _own_addresses(door: Door, prefix: str) -> Finding:
+    target = f"{prefix}orders/{SKU}"
+    try:
+        told = _told(door.ask("GET", target, {"X-Seckill-Probe": door.token}, b""), door.nonce)
+    except StoreError as error:
+        return _NGINX.fail("own-addresses", error.what, "see nginx's error log")
+    if told is None:
+        says = f"{target} does not reach the gate: buyers can't ask what became of their orders"
+        return _NGINX.fail("own-addresses", says, _ROUTE_IT)
+    return _NGINX.ok("own-addresses", f"{prefix} reaches the gate")
 
 
 def _shield(door: Door, route: Route, probe: Probe) -> Iterator[Finding]:
