@@ -1,6 +1,7 @@
 """The command ``seckill-sidecar``: reads the command line, runs one command, exits with a code by cause.
 
-0 done, 1 a check failed, 2 called wrongly, 69 a store is unavailable, 78 the configuration can't be used.
+0 done, 1 a check failed, 2 called wrongly, 69 a store is unavailable, 71 an address can't be opened, 78 the
+configuration can't be used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
 from seckill_sidecar.ops import audit, doctor, export, install, items, nginx, orders, parked, rebuild, status, verify
-from seckill_sidecar.plugs.master import doors_to_open
+from seckill_sidecar.plugs.listeners import doors_to_open, try_doors
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
 from seckill_sidecar.wire.tokens import BUYER
@@ -128,8 +129,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     if settings.stores.storefront is None:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
-    doors_to_open(listening(settings), passed_doors(os.environ, os.getpid()))
-    Site(settings).refuse_unfit_ledger()
+    try_doors(doors_to_open(listening(settings), passed_doors(os.environ, os.getpid())))
+    site = Site(settings, role="sidecar")
+    _ = site.metrics  # what it can't write to is told here, in a line, and not by each worker
+    site.refuse_unfit_ledger()
     os.environ["SECKILL_CONFIG"] = os.path.abspath(arguments.config)
     # -P: what lies in the current folder is not to be taken for the program.
     command = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:seckill_sidecar.gunicorn_conf"]

@@ -25,6 +25,12 @@ class UsageError(SeckillError):
     exit_code = 2
 
 
+class CannotListen(SeckillError):
+    """An address that the configuration names can't be opened; the text says which, why, and what to do."""
+
+    exit_code = 71  # EX_OSERR of sysexits.h
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing wrong in a configuration file: where it stands, and what and how to mend it."""

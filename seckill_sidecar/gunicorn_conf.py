@@ -15,7 +15,7 @@ from typing import Any  # noqa: E402
 
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, passed_doors, teller  # noqa: E402
 from seckill_sidecar.errors import Problem  # noqa: E402
-from seckill_sidecar.plugs import master  # noqa: E402
+from seckill_sidecar.plugs import listeners, master  # noqa: E402
 from seckill_sidecar.settings import Settings, inspect, load  # noqa: E402
 from seckill_sidecar.wiring import config_path, listening, sidecar  # noqa: E402
 
@@ -31,7 +31,7 @@ worker_class = "seckill_sidecar.plugs.worker.SidecarWorker"
 umask = 0o117
 # A queue that the kernel keeps is a wait that no deadline sees: at 500 requests/s, 2048 (the default) would be 4 s.
 backlog = 512
-bind = master.bindings(listening(_settings), passed_doors(os.environ, os.getpid()), backlog, umask)
+bind = listeners.bindings(listening(_settings), passed_doors(os.environ, os.getpid()), backlog, umask)
 
 # nginx keepalive_timeout 10 s < keepalive 15 < graceful_timeout 30 < systemd's TimeoutStopSec: nginx closes idle
 # connections before gunicorn does (the other way round a POST meets a closing one: 502), and all end before the kill.
