@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -23,8 +24,13 @@ SERVICES = ("seckill-sidecar.service", "seckill-relay.service", "seckill-writer@
 @pytest.fixture
 def units(site: UnitSite) -> Iterator[list[Unit]]:
     """All services, running."""
+    made = [site.unit(name) for name in SERVICES]
     with ExitStack() as running:
-        yield [running.enter_context(site.unit(name)) for name in SERVICES]
+        for unit in made:
+            running.push(unit)
+        with ThreadPoolExecutor() as starters:
+            list(starters.map(Unit.start, made))
+        yield made
 
 
 def test_reloads_and_restarts_under_load_fail_no_request_and_lose_no_order(site: UnitSite, units: list[Unit]) -> None:
@@ -49,7 +55,7 @@ def test_reloads_and_restarts_under_load_fail_no_request_and_lose_no_order(site:
 def bought_more(crowd: Crowd, orders: int = 20) -> None:
     """Wait until so many more were sold."""
     before = len(crowd.accepted)
-    eventually(lambda: crowd.failed or len(crowd.accepted) >= before + orders, 40, "the sale goes on")
+    eventually(lambda: crowd.failed or len(crowd.accepted) >= before + orders, 90, "the sale goes on")
 
 
 def test_what_is_wrong_with_the_configuration_changes_nothing(site: UnitSite, units: list[Unit]) -> None:
@@ -80,7 +86,7 @@ def test_a_reload_takes_the_new_settings(site: UnitSite) -> None:
     with site.unit("seckill-sidecar.service") as sidecar:
         site.configure(serve={"listen": f"127.0.0.1:{site.port}", "workers": 1})
         assert sidecar.reload()
-        eventually(lambda: len(children(sidecar.pid)) == 1, 40, "one worker is left")
+        eventually(lambda: len(children(sidecar.pid)) == 1, 90, "one worker is left")
         site.configure(serve={"listen": "127.0.0.1:1", "workers": 2})
         assert sidecar.reload()
         sidecar.says("change by a restart only")

@@ -13,7 +13,7 @@ from typing import Self
 from stack.ports import HOST
 
 _PAUSE_S = 0.03
-_PATIENCE_S = 40.0
+_PATIENCE_S = 60.0
 
 
 class Crowd:
