@@ -25,7 +25,7 @@ from seckill_sidecar.errors import (
     Unwritable,
 )
 
-ATTEMPTS = 3
+ATTEMPTS = 4
 """How often a transaction is tried that lost against another one, or whose connection was closed while idle."""
 PAGE = 1000
 """Rows in memory at a time, where there may be many."""
