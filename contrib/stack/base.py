@@ -41,12 +41,15 @@ class Server(ABC):
     name: ClassVar[str]
     starts_within: ClassVar[float] = 20.0
     stops_within: ClassVar[float] = 20.0
+    first_tries: ClassVar[int] = 1
+    """How often the first start is tried, each time on other ports: one that was free may be taken a moment later."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix=f"stack-{self.name}-"))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self._has_run = False
+        self.choose_ports()
         self.log = self.folder / f"{self.name}.log"
         self.pid = 0
         self._guard: subprocess.Popen[str] | None = None
@@ -71,6 +74,10 @@ class Server(ABC):
     def answers(self) -> bool:
         """Whether it is ready; may raise ``OSError`` instead of saying no."""
 
+    def choose_ports(self) -> None:
+        """Take free ports. They stay the same once the server has run."""
+        self.port = free_port()
+
     def prepare(self) -> None:  # noqa: B027 (most need nothing)
         """Make what the server needs in its folder; called before every start."""
 
@@ -87,10 +94,18 @@ class Server(ABC):
 
     def start(self) -> Self:
         """Start it and return when it is ready; does nothing if it runs."""
-        if not self.running:
+        tries = 1 if self._has_run else self.first_tries
+        while not self.running:
+            tries -= 1
             self.prepare()
             self._launch()
-            self._await_ready()
+            try:
+                self._await_ready()
+            except StackError:
+                if not tries:
+                    raise
+                self.choose_ports()
+        self._has_run = True
         return self
 
     def stop(self) -> None:

@@ -19,6 +19,7 @@ class MariaDB(Server):
 
     name = "mariadb"
     starts_within = 60.0
+    first_tries = 3
 
     def __init__(self, folder: Path | None = None, **options: str) -> None:
         self.options = options

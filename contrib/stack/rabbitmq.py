@@ -21,11 +21,15 @@ class RabbitMQ(Server):
     name = "rabbitmq"
     starts_within = 120.0
     stops_within = 60.0
+    first_tries = 3
 
     def __init__(self, folder: Path | None = None, conf: str = "") -> None:
         """``conf`` is text for rabbitmq.conf, for example ``vm_memory_high_watermark.relative = 0.4``."""
         super().__init__(folder)
         self.conf = conf
+
+    def choose_ports(self) -> None:
+        super().choose_ports()
         self.epmd_port = free_port()
         self.distribution_port = free_port()
 

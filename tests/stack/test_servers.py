@@ -54,6 +54,25 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(kind: type[Redis])
         assert server.ask("STRLEN stock") == ":3"
 
 
+class Patient(Redis):
+    """A Redis that tries a second port."""
+
+    first_tries = 2
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up_for_another_but_only_at_first() -> None:
+    server = Patient()
+    with socket.socket() as other:
+        other.bind(server.address)
+        other.listen()
+        taken = server.port
+        with server:
+            assert server.port != taken
+            chosen = server.port
+            server.restart()
+            assert server.port == chosen
+
+
 def test_a_restarted_server_keeps_its_data() -> None:
     with Redis(**DURABLE) as server:
         server.ask("SET stock 100")
