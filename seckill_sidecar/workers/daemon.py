@@ -54,8 +54,8 @@ class Daemon:
         self.stop.set()
 
     def _reload(self, *_: object) -> None:
-        # Not in the signal's handler, which may have come into the middle of anything. The process waits for it at its end:
-        # one that is cut off with the log in its hands takes the interpreter down with it.
+        # Not in the signal's handler, which may have come into the middle of anything. The process waits for it at its
+        # end: one that is cut off with the log in its hands takes the interpreter down with it.
         threading.Thread(target=self._consider, name="reload", daemon=False).start()
 
     def _consider(self) -> None:
