@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ from stack.ports import HOST, free_port
 from stack.wait import eventually
 
 _LOG_TAIL = 2000
+_BEFORE_ANOTHER_TRY = 3.0
+"""Seconds: Erlang's name server does not come up in time on a machine that is starting too much at once."""
 
 
 class StackError(RuntimeError):
@@ -104,6 +107,7 @@ class Server(ABC):
             except StackError:
                 if not tries:
                     raise
+                time.sleep(_BEFORE_ANOTHER_TRY)
                 self.choose_ports()
         self._has_run = True
         return self

@@ -21,7 +21,7 @@ class RabbitMQ(Server):
     name = "rabbitmq"
     starts_within = 120.0
     stops_within = 60.0
-    first_tries = 3
+    first_tries = 5
 
     def __init__(self, folder: Path | None = None, conf: str = "") -> None:
         """``conf`` is text for rabbitmq.conf, for example ``vm_memory_high_watermark.relative = 0.4``."""
