@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from audit_words import Shop, ids
+from audit_words import SKU, Shop, ids
+from stack import eventually
 
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.model import State, Verdict
@@ -162,6 +163,5 @@ def test_orders_that_nobody_takes_from_the_broker_are_missing_until_somebody_doe
     relay.close()
     assert ids(shop.expect_wrong(missing=3), "missing") == bought
     writer = shop.site.writer()
-    while writer.step():
-        pass
+    eventually(lambda: writer.step() == 0 and sum(units.orders for units in shop.site.orders.units(SKU)) == 3, 20)
     shop.expect_balanced(accepted=3, in_database=3)

@@ -159,6 +159,12 @@ class Shop:
         assert export.run(arguments, self.site.orders, CLOCK, told.append) == 0, told
         assert "same" in verify.compare(verify.verify_file(str(path)), self.site.ledger, CLOCK)
 
+    def wait_until_no_writer_is_connected(self) -> None:
+        """RabbitMQ notices a moment later that one is gone."""
+        queue = self.site.rebuild_parts().queue
+        assert queue is not None
+        eventually(lambda: queue.state().consumers == 0, 20)
+
     # -- commanding
 
     def command(self, *words: str) -> str:

@@ -85,6 +85,7 @@ def test_what_a_broker_has_that_stands_still_while_it_is_drained(
             shop.command("rebuild", SKU, "--apply", "--open")
     rabbit_server.resume()
     shop.restarted()
+    shop.wait_until_no_writer_is_connected()
     shop.command("rebuild", SKU, "--apply", "--open")
     assert sum(shop.states().values()) == len(bought)
 

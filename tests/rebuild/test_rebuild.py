@@ -301,5 +301,6 @@ def test_connected_writers_are_refused_since_what_they_have_in_hand_cannot_be_se
     shop.lose_everything()
     with shop.one_writer_connected(), pytest.raises(UsageError, match="1 writers are connected"):
         shop.command("rebuild", SKU, "--apply")
+    shop.wait_until_no_writer_is_connected()
     shop.command("rebuild", SKU, "--apply", "--open")
     assert shop.audit().balanced
