@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 
-from seckill_sidecar.errors import LedgerUntrusted, OutcomeUnknown, StoreError, UsageError
+from seckill_sidecar.errors import LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError, UsageError
 from seckill_sidecar.model import Order, State
 from seckill_sidecar.ops.rebuild.drain import Drain
 from seckill_sidecar.ops.rebuild.look import Look, Parts
@@ -28,14 +28,21 @@ def renew(look_now: Callable[[], Look], parts: Parts, status: str, leave_out: bo
         if not leave_out:
             _refuse_to_forget(found, parts)
         orders.succeed(sku, epoch, found.successor, found.item.total)
-    view = parts.ledger.rebuild(
-        found.item,
-        parts.by,
-        found.successor,
-        orders.kept(sku, found.successor),
-        orders.ends(sku, found.successor),
-        status,
-    )
+    try:
+        view = parts.ledger.rebuild(
+            found.item,
+            parts.by,
+            found.successor,
+            orders.kept(sku, found.successor),
+            orders.ends(sku, found.successor),
+            status,
+        )
+    except StoreError as error:
+        raise StoreDown(
+            error.store,
+            f"{error.what}; the database has epoch {found.successor} of {sku} already, so nobody can buy it until this "
+            "has been run once more",
+        ) from error
     after = "" if status == "open" else f"; it is {status}, to sell: seckill-sidecar item open {sku}"
     return (
         f"{sku} is rebuilt as epoch {view.epoch}: {view.total} units = {view.free} free + {view.held} held + "
@@ -81,11 +88,14 @@ def _refuse_to_forget(found: Look, parts: Parts) -> None:
 
 def _only_in_ledger(sku: str, parts: Parts) -> Iterator[str]:
     orders: Iterator[Order] = parts.ledger.orders(sku)
+    refunded: set[str | None] | None = None
     try:
         while page := {order.id: order.state for order in islice(orders, _AT_ONCE)}:
             written = {order.id: order.state for order in parts.orders.orders_named(sorted(page))}
             absent = page.keys() - written.keys()
-            yield from sorted(absent - _refunded(parts) if absent else absent)
+            if absent and refunded is None:
+                refunded = _refunded(parts)
+            yield from sorted(absent - refunded if refunded else absent)
             yield from sorted(
                 order_id
                 for order_id, state in written.items()
