@@ -90,9 +90,12 @@ class HandOff:
         if not outbox_id:
             return
         try:
-            self._ledger.handed_off(order.item, [outbox_id], _at_least_a_moment(deadline))
+            self._ledger.note_handed_off(order.item, outbox_id, _at_least_a_moment(deadline), self._left)
         except StoreError as error:
-            self._report("order confirmed, but still in the outbox", error)
+            self._left(error)
+
+    def _left(self, error: StoreError) -> None:
+        self._report("order confirmed, but still in the outbox", error)
 
 
 def unknown_outcome(order_id: str, cause: Exception) -> Refusal:

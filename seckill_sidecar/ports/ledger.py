@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from seckill_sidecar.clock import Deadline
+from seckill_sidecar.errors import StoreError
 from seckill_sidecar.model import (
     Decision,
     Item,
@@ -65,6 +66,14 @@ class Ledger(Protocol):
 
     def handed_off(self, item: str, outbox_ids: Sequence[str], deadline: Deadline) -> None:
         """Remove these entries from the outbox: the broker has confirmed them (or the database has them)."""
+
+    def note_handed_off(
+        self, item: str, outbox_id: str, deadline: Deadline, report: Callable[[StoreError], None]
+    ) -> None:
+        """The same for one entry, soon and without waiting: with the next call that this process makes.
+
+        ``report`` is told if it failed; what could not even be begun raises. An entry that stays is delivered again.
+        """
 
     def outbox(self, item: str, min_age: float, limit: int, deadline: Deadline) -> list[OutboxEntry]:
         """The oldest entries that have lain for ``min_age`` seconds or more, at most ``limit``."""

@@ -52,6 +52,11 @@ class Airport:
     def ask(self, command: bytes, seconds: float = 10.0) -> Any:
         return self.gatherer.submit(command, within(seconds))
 
+    def post(
+        self, command: bytes, seconds: float = 10.0, report: Callable[[Exception], None] = lambda error: None
+    ) -> None:
+        self.gatherer.post(command, within(seconds), report)
+
     def send(self, command: bytes, seconds: float = 10.0) -> Future[Any]:
         """Ask from a thread of its own, and return when the call flies or waits."""
         before = self._known()
@@ -292,4 +297,68 @@ def test_a_greenlet_killed_just_as_it_gets_the_lead_hands_it_on(airport: Airport
     gevent.joinall([first, doomed, other], timeout=10)
     assert other.value == b"re:other"
     assert not any(b"doomed" in flight for flight in airport.flights)
+    airport.expect_at_rest()
+
+
+def test_a_lone_posting_leaves_at_once(airport: Airport) -> None:
+    airport.post(b"note")
+    assert airport.flights == [[b"note"]]
+    airport.expect_at_rest()
+
+
+def test_nobody_waits_for_a_posting_and_the_next_flight_takes_it_along(airport: Airport) -> None:
+    first = airport.hold()
+    airport.post(b"note")
+    assert not first.done()
+    other = airport.send(b"other")
+    airport.release()
+    assert [first.result(10), other.result(10)] == [b"re:first", b"re:other"]
+    assert airport.flights == [[b"first"], [b"note", b"other"]]
+    airport.expect_at_rest()
+
+
+def test_postings_behind_which_nobody_waits_are_flown_by_who_leads(open_airport: Callable[..., Airport]) -> None:
+    airport = open_airport(most=2)
+    first = airport.hold()
+    for note in (b"1", b"2", b"3"):
+        airport.post(note)
+    airport.release()
+    assert first.result(10) == b"re:first"
+    assert airport.flights == [[b"first"], [b"1", b"2"], [b"3"]]
+    airport.expect_at_rest()
+
+
+def test_a_posting_that_failed_is_reported(airport: Airport) -> None:
+    first = airport.hold()
+    told: list[Exception] = []
+    airport.post(b"late", seconds=0.0, report=told.append)
+    airport.post(b"lost", report=told.append)
+    other = airport.send(b"other")
+    airport.hold_the_next()
+    airport.crash = OutcomeUnknown("ledger", "cut")
+    airport.release()
+    assert first.result(10) == b"re:first"
+    with pytest.raises(OutcomeUnknown):
+        other.result(10)
+    assert [type(error) for error in told] == [DeadlinePassed, OutcomeUnknown]
+    airport.expect_at_rest()
+
+
+def test_a_posting_beyond_the_bound_is_refused(open_airport: Callable[..., Airport]) -> None:
+    airport = open_airport(bound=1)
+    airport.hold()
+    airport.post(b"note")
+    with pytest.raises(TooBusy):
+        airport.post(b"one too many")
+
+
+def test_postings_whose_leader_broke_off_are_taken_along_by_the_next_caller(airport: Airport) -> None:
+    first = airport.hold()
+    airport.post(b"note")
+    airport.crash = RuntimeError("struck by lightning")
+    airport.release()
+    with pytest.raises(RuntimeError, match="lightning"):
+        first.result(10)
+    assert airport.ask(b"other") == b"re:other"
+    assert airport.flights == [[b"first"], [b"note", b"other"]]
     airport.expect_at_rest()

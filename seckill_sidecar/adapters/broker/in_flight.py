@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from seckill_sidecar.adapters.broker.faults import Failure
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, StoreDown, TooBusy
 
 
-@dataclass(eq=False, slots=True)
 class Message:
-    """One message and, once ``settled`` is set, what became of it: confirmed, unless there is a ``failure``."""
+    """One message and, once it is ``settled``, what became of it: confirmed, unless there is a ``failure``."""
 
-    id: str
-    body: bytes
-    traceparent: str
-    deadline: Deadline
-    settled: threading.Event = field(default_factory=threading.Event)
-    failure: Failure | None = None
+    __slots__ = ("_bell", "body", "deadline", "failure", "id", "settled", "traceparent")
+
+    def __init__(self, message_id: str, body: bytes, traceparent: str, deadline: Deadline) -> None:
+        self.id = message_id
+        self.body = body
+        self.traceparent = traceparent
+        self.deadline = deadline
+        self.settled = False
+        self.failure: Failure | None = None
+        # A bare lock: there is one waiter, and an Event would make two locks and a queue for each message.
+        self._bell = threading.Lock()
+        self._bell.acquire()
 
     def settle(self, failure: Failure | None) -> None:
-        """Tell the caller, if it still waits."""
+        """Tell the caller, if it still waits. Called once."""
         self.failure = failure
-        self.settled.set()
+        self.settled = True
+        self._bell.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Until it is settled; False if it was not in time. Called once, by the caller who handed it over."""
+        return self._bell.acquire(timeout=seconds)
 
 
 class InFlight:
@@ -64,7 +73,7 @@ class InFlight:
 
     def withdraw(self, message: Message) -> None:
         """Its caller leaves. If it was not sent yet, it never will be; if it was, its outcome is unknown."""
-        if message.settled.is_set():
+        if message.settled:
             return
         with self._lock:
             if message in self._waiting:

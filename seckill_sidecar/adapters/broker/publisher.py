@@ -62,7 +62,7 @@ class RabbitBroker:
         message = Message(message_id, body, traceparent, deadline)
         self._in_flight.hand_over(message)
         try:
-            message.settled.wait(deadline.within(self._timeouts.broker))
+            message.wait(deadline.within(self._timeouts.broker))
         finally:
             self._in_flight.withdraw(message)  # also if this greenlet is being killed
         if message.failure is not None:

@@ -6,6 +6,7 @@ one gathers. Measured: a command of its own costs 150-240 µs of CPU under geven
 it costs 19-29.
 
     submit > waiting > flight > answer
+    post   > waiting > flight              (nobody waits for what was posted)
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Call:
     """One command (or several that stay together) on its way, and where its answer arrives."""
 
     __slots__ = ("_bell", "answered", "command", "deadline", "error", "leads", "replies", "value")
+    awaited = True
+    """Whether somebody waits for the answer, and could lead."""
 
     def __init__(self, command: bytes, deadline: Deadline, replies: int | None = None) -> None:
         """``replies`` is how many commands these bytes are, if the answer is to be a list; None is one."""
@@ -56,6 +59,22 @@ class Call:
         return self._bell.acquire(timeout=seconds)
 
 
+class Posting(Call):
+    """A command that travels with others, for whose answer nobody waits."""
+
+    __slots__ = ("_report",)
+    awaited = False
+
+    def __init__(self, command: bytes, deadline: Deadline, report: Callable[[Exception], None]) -> None:
+        """``report`` is told what it failed with; it must not raise, nor wait."""
+        super().__init__(command, deadline)
+        self._report = report
+
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
+        self._report(error)
+
+
 Fly = Callable[[Sequence[Call]], None]
 """Sends the commands and answers or fails each call. What it leaves unanswered is taken as unknown."""
 
@@ -81,6 +100,14 @@ class Gatherer:
         if call.error is not None:
             raise call.error
         return call.value
+
+    def post(self, command: bytes, deadline: Deadline, report: Callable[[Exception], None]) -> None:
+        """Have the command travel with the next flight, without waiting for it; with none in the air, it flies now.
+
+        ``report`` is told if it failed. Raises ``TooBusy``. What is still waiting when the process ends is never sent.
+        """
+        if self._leads_at_once(Posting(command, deadline, report)):
+            self._lead()
 
     def _leads_at_once(self, call: Call) -> bool:
         with self._lock:
@@ -115,16 +142,24 @@ class Gatherer:
             if call in self._waiting:
                 self._waiting.remove(call)
             if call.leads:
-                self._pass_on()
+                self._in_the_air = self._passed_on()
 
     def _lead(self) -> None:
+        while self._fly_once():
+            pass  # only postings wait, which can't lead
+
+    def _fly_once(self) -> bool:
+        """Whether this leader has to fly once more."""
         flight: list[Call] = []
+        stays = False
         try:
             flight = self._board()
             if flight:
                 self._fly(flight)
+            stays = True
         finally:
-            self._land(flight)
+            again = self._land(flight, stays)
+        return again
 
     def _board(self) -> list[Call]:
         """Who flies now, in the order of arrival. Whose time is over stays behind: nobody waits for the answer."""
@@ -138,19 +173,24 @@ class Gatherer:
                     flight.append(call)
         return flight
 
-    def _land(self, flight: Sequence[Call]) -> None:
+    def _land(self, flight: Sequence[Call], stays: bool) -> bool:
+        """Whether the leader, if it ``stays``, has the lead still: those who wait can't take it."""
         for call in flight:
             if not call.answered:
                 call.fail(OutcomeUnknown(self._store, "the flight broke off"))
         with self._lock:
-            self._pass_on()
+            if self._passed_on():
+                return False
+            # Without a leader, postings wait for the next caller, who takes them along.
+            self._in_the_air = stays and bool(self._waiting)
+            return self._in_the_air
 
-    def _pass_on(self) -> None:
-        """The next leader: of those sure to fly along the one with the most time, as it has to stay for them all."""
-        if self._waiting:
-            max(islice(self._waiting, self._most), key=lambda call: call.deadline.at).lead()
-        else:
-            self._in_the_air = False
+    def _passed_on(self) -> bool:
+        """Whether there is a next leader: of those sure to fly along the one with the most time, as it stays for them."""
+        able = [call for call in islice(self._waiting, self._most) if call.awaited]
+        if able:
+            max(able, key=lambda call: call.deadline.at).lead()
+        return bool(able)
 
 
 def _never_sent(store: str) -> DeadlinePassed:

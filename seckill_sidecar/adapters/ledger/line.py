@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -91,6 +91,13 @@ class Line:
         packed = b"".join(pack_command(tuple(command)) for command in commands)
         answers: list[Any] = self._gatherer.submit(packed, bounded, len(commands))
         return answers
+
+    def post(self, *command: Any, deadline: Deadline, report: Callable[[Exception], None]) -> None:
+        """Send one command with the next ones that are asked, and wait for no answer; ``report`` is told of a failure.
+
+        The time bounds are those of ``ask``.
+        """
+        self._gatherer.post(pack_command(command), self._bounded(deadline), report)
 
     def _bounded(self, deadline: Deadline) -> Deadline:
         if deadline.passed():

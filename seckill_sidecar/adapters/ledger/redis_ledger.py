@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from seckill_sidecar.adapters.ledger.line import RUN_ID, STORE, Line
 from seckill_sidecar.adapters.ledger.rebuilding import Rebuilding
 from seckill_sidecar.adapters.ledger.scripts import Script
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.errors import LedgerUntrusted, UsageError
+from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import (
     ORDER_ID,
     Decision,
@@ -172,6 +172,16 @@ class RedisLedger:
         """Remove entries that the broker confirmed or the database has. Repeating it does no harm."""
         if outbox_ids:
             self._line.ask("XDEL", self._keys.of(item, "outbox"), *outbox_ids, deadline=deadline)
+
+    def note_handed_off(
+        self, item: str, outbox_id: str, deadline: Deadline, report: Callable[[StoreError], None]
+    ) -> None:
+        """The same with the next call that is made, without waiting for it."""
+
+        def tell(error: Exception) -> None:
+            report(error if isinstance(error, StoreError) else LedgerUntrusted(STORE, repr(error)))
+
+        self._line.post("XDEL", self._keys.of(item, "outbox"), outbox_id, deadline=deadline, report=tell)
 
     def outbox(self, item: str, min_age: float, limit: int, deadline: Deadline) -> list[OutboxEntry]:
         """The oldest entries of at least ``min_age`` seconds, at most ``limit``."""
