@@ -186,7 +186,7 @@ class Site:
         settings = self.settings
         if not settings.shield.enabled:
             return None
-        markers = Markers(Path(settings.shield.folder), self.clock)
+        markers = self._markers
         connect = partial(connect_standings, settings, self.clock)
         return Shield(markers, connect, self.clock, whole=any_sees_all(settings.routes))
 
@@ -203,6 +203,10 @@ class Site:
 
     @cached_property
     def settler(self) -> Settler:
+    @cached_property
+    def _markers(self) -> Markers:
+        return Markers(Path(self.settings.shield.folder), self.clock)
+
         """Settles orders for watched routes and for the operator."""
         deliver = self._hand_off.deliver_settled
         observers = [log.log_settling, *([self.metrics.settling] if self.metrics else [])]
@@ -391,8 +395,14 @@ class Site:
         )
 
     def _mark_probe(self, sold_out: bool) -> None:
-        markers, marked = Markers(Path(self.settings.shield.folder), self.clock), frozenset([Verdict.SOLD_OUT.value])
-        markers.mark(SKU, *((marked,) if sold_out else (UNMARKED, marked)))
+        marked = frozenset([Verdict.SOLD_OUT.value])
+        self._markers.mark(SKU, *((marked,) if sold_out else (UNMARKED, marked)))
+
+    def refuse_unusable_folders(self) -> None:
+        """Raise ``CannotCreate`` or ``NotPermitted`` for a folder that this process is to write to, and can't."""
+        _ = self.metrics
+        if self._role == "sidecar" and self.settings.shield.enabled:
+            self._markers.prepare()
 
     def refuse_unfit_ledger(self) -> None:
         """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""
