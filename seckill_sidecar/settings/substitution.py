@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WRITTEN_PASSWORD = re.compile(r"://[^:@]*:([^@]+)@|[?&]password=([^&#]+)")
 _FILE = "file:"
-_URLS = (("redis",), ("broker",), ("database",), ("storefront",))
+_URLS = (("redis",), ("broker",), ("database",), ("replica",), ("storefront",))
 _LARGEST_SECRET = 1 << 16
 
 
