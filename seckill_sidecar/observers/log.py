@@ -117,6 +117,8 @@ def configure(settings: Log) -> None:
 def let_go_of_full_outputs() -> None:
     """At the end of a process: what a full disk does not take is given up. Python would exit with 120 for it."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
         try:
             stream.flush()
         except OSError:

@@ -205,6 +205,12 @@ def test_a_name_that_no_site_can_have(home: Home, name: str) -> None:
     assert "a site's name is" in done.err
 
 
+@pytest.mark.parametrize("number", ["0", "65", "two", "-1", "٣"])
+def test_a_number_of_writers_that_cannot_be(home: Home, number: str) -> None:
+    done = home.run("install", "--site", "red", f"--writers={number}", config=False)
+    assert (done.code, "1 to 64" in done.err) == (2, True)
+
+
 def test_nginx_keeps_two_sites_apart(home: Home, nginx: Callable[..., Nginx]) -> None:
     """Each in a server of its own, in one nginx."""
     out = home.folder / "nginx"

@@ -102,7 +102,9 @@ def test_a_socket_in_a_folder_of_another_user(open_home: Home, redis_url: str) -
 # -- what is not there --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", ["migrate", "item list", "parked collect", "audit"])
+@pytest.mark.parametrize(
+    "words", ["migrate", "item list", "parked list", "order show kettle~01ARZ3NDEKTSV4RRFFQ69G5FAV"]
+)
 def test_a_store_that_is_down(home: Home, words: str) -> None:
     stores = {"database": f"mysql://root@{HOST}:1/shop", "broker": f"amqp://{HOST}:1/%2F"}
     done = home.configure(stores=stores).run(*words.split())

@@ -44,14 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--program", default=str(here), metavar="PATH", help=f"what the units start ({here})")
     parser.add_argument("--site", metavar="NAME", help="one of several shops on this machine, with files of its own")
-    parser.add_argument(
-        "--writers",
-        type=int,
-        default=2,
-        metavar="N",
-        choices=range(1, sites.MOST_WRITERS + 1),
-        help="how many writers a site can have (2)",
-    )
+    parser.add_argument("--writers", type=_writers, default=2, metavar="N", help="how many writers a site can have (2)")
+
+
+def _writers(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= sites.MOST_WRITERS:
+        raise argparse.ArgumentTypeError(f"has to be 1 to {sites.MOST_WRITERS}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> str:
