@@ -128,18 +128,27 @@ def test_problems_of_several_kinds_are_those_of_the_configuration(home: Home) ->
 FULL = Path("/dev/full")
 
 
+@pytest.fixture
+def _buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error as a service has it: what could not be written is tried again at the end."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
+@pytest.mark.usefixtures("_buffered")
 def test_output_that_a_full_disk_does_not_take(home: Home) -> None:
     home.configure()
     with FULL.open("wb") as full:
         expect_one_line(outside(home, "config", "schema", stdout=full), 74, "No space left", "make room")
 
 
+@pytest.mark.usefixtures("_buffered")
 def test_the_exit_code_is_the_same_if_nobody_can_be_told_why(home: Home) -> None:
     home.configure(limits={"in_flight": 0})
     with FULL.open("wb") as full:
         assert outside(home, "relay", stdout=full, stderr=full).code == 78
 
 
+@pytest.mark.usefixtures("_buffered")
 def test_a_relay_whose_log_has_no_room_delivers_all_the_same(home: Home, late_redis: Redis) -> None:
     home.configure(redis=late_redis.url, relay={"after": "0s", "every": "10ms"}, log={"level": "debug"})
     assert home.run("migrate").code == 0
@@ -154,6 +163,7 @@ def test_a_relay_whose_log_has_no_room_delivers_all_the_same(home: Home, late_re
         site.orders.close()
 
 
+@pytest.mark.usefixtures("_buffered")
 def test_a_sidecar_whose_log_has_no_room_serves_on(home: Home, redis_url: str) -> None:
     port = free_port()
     serving = {"serve": {"listen": f"{HOST}:{port}", "workers": 1}, "log": {"level": "debug"}}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from stack import MariaDB
@@ -16,12 +17,19 @@ NAMES = ("red", "blue")
 
 
 @pytest.fixture
-def shops(tmp_path: Path, redis_url: str, rabbit_url: str, mariadb_server: MariaDB) -> Iterator[list[Shop]]:
+def root() -> Iterator[Path]:
+    """What stands for ``/``: a UNIX socket's path has 107 bytes at most, and pytest's folders are deep."""
+    with TemporaryDirectory(prefix="shops-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def shops(root: Path, redis_url: str, rabbit_url: str, mariadb_server: MariaDB) -> Iterator[list[Shop]]:
     """Two, prepared for a sale of ten kettles each; nothing of them runs yet."""
     mariadb_server.heal()
     stores = {"redis": redis_url, "broker": rabbit_url, "database": mariadb_server.url}
     with ExitStack() as opened:
-        made = [opened.enter_context(Shop(name, tmp_path, stores)) for name in NAMES]
+        made = [opened.enter_context(Shop(name, root, stores)) for name in NAMES]
         for shop in made:
             mariadb_server.create_database(shop.name)
             opened.callback(mariadb_server.drop_database, shop.name)
