@@ -1,25 +1,30 @@
 """The command ``seckill-sidecar``: reads the command line, runs one command, exits with a code by cause.
 
-0 done, 1 a check failed, 2 called wrongly, 69 a store is unavailable, 71 an address can't be opened, 78 the
+0 done, 1 a check failed, 2 called wrongly; the others are those of sysexits.h: 66 a file can't be read, 69 a store is
+unavailable, 71 an address can't be opened, 73 a folder can't be used, 74 the disk is full, 77 this user may not, 78 the
 configuration can't be used.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import errno
 import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from seckill_sidecar import __version__, faults
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors, teller
 from seckill_sidecar.clock import SystemClock
-from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
+from seckill_sidecar.errors import ConfigurationError, SeckillError, StoreError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
+from seckill_sidecar.observers.log import let_go_of_full_outputs
 from seckill_sidecar.ops import audit, doctor, export, install, items, nginx, orders, parked, rebuild, status, verify
 from seckill_sidecar.plugs.listeners import doors_to_open, try_doors
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
@@ -31,24 +36,43 @@ from seckill_sidecar.workers.relay import repeat
 
 Command = Callable[[argparse.Namespace], int]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_EX_IOERR = 74
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     arguments = parser().parse_args(argv)
+    atexit.register(let_go_of_full_outputs)
     try:
         faults.arm(os.environ)
         command: Command = arguments.command
-        return command(arguments)
+        code = command(arguments)
+        sys.stdout.flush()
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return 1 if arguments.command is _check else error.exit_code
+        _tell(str(error))
+        return error.exit_code
+    except StoreError as error:
+        _tell(f"seckill-sidecar: {error}{error.remedy}")
+        return error.exit_code
     except SeckillError as error:
-        print(f"seckill-sidecar: {error}", file=sys.stderr)
+        _tell(f"seckill-sidecar: {error}")
         return error.exit_code
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _tell(f"seckill-sidecar: it could not be written: {error.strerror}; make room, and run it again")
+        return _EX_IOERR
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _tell(what: str) -> None:
+    with suppress(OSError):  # the disk that the log goes to may be full
+        print(what, file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -107,7 +131,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _check(arguments: argparse.Namespace) -> int:
     report = inspect(arguments.config, os.environ)
     for finding in (*report.problems, *report.warnings):
-        print(finding if finding in report.problems else f"{finding} (warning)", file=sys.stderr)
+        _tell(str(finding) if finding in report.problems else f"{finding} (warning)")
     if report.problems:
         return 1
     print(f"{arguments.config} is sound")
@@ -131,7 +155,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise UsageError("stores.storefront is missing: the sidecar needs to know where the legacy site is")
     try_doors(doors_to_open(listening(settings), passed_doors(os.environ, os.getpid())))
     site = Site(settings, role="sidecar")
-    _ = site.metrics  # what it can't write to is told here, in a line, and not by each worker
+    site.refuse_unusable_folders()  # told here, in a line, and not by each worker
     site.refuse_unfit_ledger()
     os.environ["SECKILL_CONFIG"] = os.path.abspath(arguments.config)
     # -P: what lies in the current folder is not to be taken for the program.
@@ -143,6 +167,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _relay(arguments: argparse.Namespace) -> int:
     settings, daemon = _settings(arguments), _daemon(arguments)
     site, stop = Site(settings, role="relay"), daemon.stop
+    site.refuse_unusable_folders()
     every, tell = settings.relay.every, teller(os.environ.get(ADDRESS, ""))
     pulse = Pulse(("expire", "relay"), tell)
     expirer = threading.Thread(
@@ -172,6 +197,7 @@ def _writer(arguments: argparse.Namespace) -> int:
         raise UsageError("with stores.broker none the relay writes to the database itself; run: seckill-sidecar relay")
     daemon, tell = _daemon(arguments), teller(os.environ.get(ADDRESS, ""))
     site, pulse = Site(settings, role="writer"), Pulse(("writer",), tell)
+    site.refuse_unusable_folders()
     tell(READY)
     try:
         site.writer().run(daemon.stop, partial(pulse.beat, "writer"))

@@ -8,6 +8,9 @@ sees a foreign one.
 
 from __future__ import annotations
 
+import errno
+import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +34,37 @@ class CannotListen(SeckillError):
     exit_code = 71  # EX_OSERR of sysexits.h
 
 
+class CannotCreate(SeckillError):
+    """A folder or file that the configuration names can't be made or used; the text says which, why, and what to do."""
+
+    exit_code = 73  # EX_CANTCREAT
+
+
+class NotPermitted(SeckillError):
+    """The user that this runs as may not do what the configuration asks for; the text says what, and who that is."""
+
+    exit_code = 77  # EX_NOPERM
+
+
+def cannot_use(what: str, error: OSError) -> SeckillError:
+    """The error to raise for a folder (``what``: its setting and path) that this process can't write to."""
+    why = f"{what} can't be used: {error.strerror or error}"
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return CannotCreate(f"{why}; mend that, or name another")
+    return NotPermitted(
+        f"{why}; this runs as {running_as()}: start it as the user whom that belongs to (User= of the unit; its"
+        " ReadWritePaths= names it), or give it to this one"
+    )
+
+
+def running_as() -> str:
+    """The name of the user that this process runs as, for messages."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing wrong in a configuration file: where it stands, and what and how to mend it."""
@@ -40,6 +74,8 @@ class Problem:
     column: int
     where: str
     what: str
+    unread: bool = False
+    """Whether it is only that a file can't be read."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.where}: {self.what}"
@@ -55,6 +91,12 @@ class ConfigurationError(SeckillError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Unreadable(ConfigurationError):
+    """A file can't be read: the configuration, or a secret that it names. Nothing else is wrong as far as is known."""
+
+    exit_code = 66  # EX_NOINPUT
+
+
 class StoreError(SeckillError):
     """A store (ledger, broker, database, storefront) did not do what it was asked."""
 
@@ -63,6 +105,8 @@ class StoreError(SeckillError):
     """Whether this counts as a failure of the store. A refusal by a healthy store does not."""
     evidence = True
     """Whether this says anything about the store at all. A call that was never sent to it does not."""
+    remedy = ""
+    """What a command adds to the text, where the text itself does not say what to do."""
 
     def __init__(self, store: str, what: str) -> None:
         self.store = store
@@ -72,6 +116,8 @@ class StoreError(SeckillError):
 
 class StoreDown(StoreError):
     """The store could not be reached, or broke off before the call was sent: nothing was changed."""
+
+    remedy = "; see whether it runs, and whether stores: names it as it is (seckill-sidecar doctor asks them all)"
 
 
 class OutcomeUnknown(StoreError):
@@ -147,3 +193,4 @@ class SchemaMismatch(StoreDown):
 
     exit_code = 78  # EX_CONFIG of sysexits.h
     trips = False
+    remedy = ""

@@ -20,7 +20,7 @@ from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, examine_broker, queue_state, quiet_pika
 from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings, examine_ledger
 from seckill_sidecar.adapters.markers import UNMARKED, Markers
-from seckill_sidecar.adapters.orders_db import connect_orders_db
+from seckill_sidecar.adapters.orders_db import connect_orders_db, connect_replica
 from seckill_sidecar.adapters.storefront import ReverseProxy, probe
 from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
@@ -36,6 +36,7 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
+from seckill_sidecar.gate.written import WrittenOrders
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.observers import log
 from seckill_sidecar.observers.metrics import Metrics, Moments
@@ -52,6 +53,7 @@ from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.plugs.probe import Probe
 from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
 from seckill_sidecar.settings import Settings, load
+from seckill_sidecar.settings.schema import Timeouts
 from seckill_sidecar.wire.tokens import PROBE, Keyring, SigningKey
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
 from seckill_sidecar.workers.shield import Shield
@@ -113,18 +115,29 @@ class Site:
     def looked_up_orders(self) -> OrdersDb:
         """The same for whom a buyer waits: a purchase or a look-up has no time for the writer's patience."""
         settings = self.settings
-        patience = min(settings.timeouts.database, settings.timeouts.request / 2)
-        timeouts = settings.timeouts.model_copy(update={"database": patience})
-        return connect_orders_db(settings.stores.database, settings.writer, timeouts, clock=self.clock)
+        return connect_orders_db(settings.stores.database, settings.writer, self._hasty(2), clock=self.clock)
+
+    @cached_property
+    def replica(self) -> OrdersDb | None:
+        """What look-ups ask first; the database has to have its turn within the request all the same."""
+        settings = self.settings
+        if settings.stores.replica is None:
+            return None
+        return connect_replica(settings.stores.replica, settings.writer, self._hasty(4), clock=self.clock)
+
+    def _hasty(self, turns: int) -> Timeouts:
+        """With the database's patience cut to so many turns within one request."""
+        timeouts = self.settings.timeouts
+        return timeouts.model_copy(update={"database": min(timeouts.database, timeouts.request / turns)})
 
     def breaker(self, store: str) -> StoreBreaker:
-        """The process's one breaker of a store: ``ledger``, ``broker``, ``database`` or ``storefront``."""
+        """The process's one breaker of a store: ``ledger``, ``broker``, ``database``, ``replica`` or ``storefront``."""
         return self._breakers[store]
 
     @cached_property
     def _breakers(self) -> dict[str, StoreBreaker]:
         settings = self.settings.breakers
-        stores = ("ledger", "broker", "database", "storefront")
+        stores = ("ledger", "broker", "database", "replica", "storefront")
         listeners = [log.log_breaker, *([self.metrics.breaker] if self.metrics else [])]
         return {store: StoreBreaker(store, getattr(settings, store), self.clock, listeners) for store in stores}
 
@@ -186,9 +199,13 @@ class Site:
         settings = self.settings
         if not settings.shield.enabled:
             return None
-        markers = Markers(Path(settings.shield.folder), self.clock)
+        markers = self._markers
         connect = partial(connect_standings, settings, self.clock)
         return Shield(markers, connect, self.clock, whole=any_sees_all(settings.routes))
+
+    @cached_property
+    def _markers(self) -> Markers:
+        return Markers(Path(self.settings.shield.folder), self.clock)
 
     def keep_shield(self) -> None:
         """Keep the shield's markers from now on, if it is enabled; the last process of this host removes them."""
@@ -220,7 +237,8 @@ class Site:
     @cached_property
     def look_up(self) -> LookUp:
         """Finds orders in the ledger, else in the database."""
-        return LookUp(self.ledger, self.breaker("ledger"), self.looked_up_orders, self.breaker("database"), self.clock)
+        written = WrittenOrders(self.looked_up_orders, self.breaker("database"), self.replica, self.breaker("replica"))
+        return LookUp(self.ledger, self.breaker("ledger"), written, self.clock)
 
     def doors(self, public: Application) -> Application:
         """What gunicorn serves: this application, and the operator's API at its own address if that is on."""
@@ -373,6 +391,7 @@ class Site:
             ledger=lambda: examine_ledger(settings, self.clock),
             broker=None if settings.stores.broker == "none" else ask_broker,
             database=self.orders.examine,
+            replica=None if self.replica is None else partial(self.replica.examine, writing=False),
             storefront=None if url is None else partial(probe.ask, "storefront", url, seconds=seconds),
             door=self._door,
         )
@@ -391,8 +410,14 @@ class Site:
         )
 
     def _mark_probe(self, sold_out: bool) -> None:
-        markers, marked = Markers(Path(self.settings.shield.folder), self.clock), frozenset([Verdict.SOLD_OUT.value])
-        markers.mark(SKU, *((marked,) if sold_out else (UNMARKED, marked)))
+        marked = frozenset([Verdict.SOLD_OUT.value])
+        self._markers.mark(SKU, *((marked,) if sold_out else (UNMARKED, marked)))
+
+    def refuse_unusable_folders(self) -> None:
+        """Raise ``CannotCreate`` or ``NotPermitted`` for a folder that this process is to write to, and can't."""
+        _ = self.metrics
+        if self._role == "sidecar" and self.settings.shield.enabled:
+            self._markers.prepare()
 
     def refuse_unfit_ledger(self) -> None:
         """Raise ``LedgerUntrusted`` if the server's settings could lose stock. One that is down may yet come up."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from seckill_sidecar import errors
 from seckill_sidecar.cli import parser
 from seckill_sidecar.gate.reply import VERDICTS
 from seckill_sidecar.settings import loads
@@ -51,3 +52,13 @@ def test_the_watched_route_it_shows_is_sound() -> None:
     shown = re.search(r"```yaml\n(settles:.*?)```", README, re.DOTALL)
     assert shown
     assert loads(shown[1], "README.md", {}).settles[0].to == "paid"
+
+
+def test_the_table_of_exit_codes_has_every_code_and_says_which_are_tried_again() -> None:
+    rows = dict(re.findall(r"(?m)^\| (\d+) \| .* \| (no|yes|) *\|$", README))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SeckillError)]
+    a_full_disk = 74
+    assert rows.keys() == {str(code) for code in {*(kind.exit_code for kind in kinds), a_full_disk} - {1}}
+    unit = (ROOT / "systemd/seckill-relay.service").read_text(encoding="utf-8")
+    (lasting,) = re.findall(r"(?m)^RestartPreventExitStatus=(.*)$", unit)
+    assert {code for code, again in rows.items() if again == "no"} == set(lasting.split())

@@ -12,6 +12,7 @@ nginx asks for existence only, so it has to be able to search the folders, and n
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seckill_sidecar.clock import Clock
-from seckill_sidecar.errors import StoreDown
+from seckill_sidecar.errors import StoreDown, cannot_use
 from seckill_sidecar.model import Verdict
 
 ALL_ITEMS = "_all"
@@ -36,12 +37,21 @@ UNMARKED: Marks = frozenset()
 
 
 class Markers:
-    """The folder of one site on one host. Every method raises ``StoreDown`` if the file system refuses."""
+    """The folder of one site on one host. Every method but ``prepare`` raises ``StoreDown`` if the system refuses."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
         self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folders. Raises ``CannotCreate`` or ``NotPermitted`` if this process can't keep markers there."""
+        try:
+            self._make_folders()
+            for name in FOLDERS:
+                _try_writing(self._folder / name)
+        except OSError as error:
+            raise cannot_use(f"shield.folder {error.filename or self._folder}", error) from error
 
     # -- who keeps them
 
@@ -110,6 +120,11 @@ class Markers:
         for folder in (*reversed(self._folder.parents), self._folder, *(self._folder / name for name in FOLDERS)):
             if not folder.is_dir():
                 _make_searchable(folder)
+
+
+def _try_writing(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _make_searchable(folder: Path) -> None:

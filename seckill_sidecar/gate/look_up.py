@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import ORDER_ID, Order
-from seckill_sidecar.ports import Breaker, Ledger, OrdersDb
+from seckill_sidecar.ports import Breaker, Ledger
+
+
+class Orders(Protocol):
+    """What the database has of orders."""
+
+    def order(self, order_id: str) -> Order | None:
+        """The order, or None if there is none. Raises ``StoreError`` if that can't be told."""
 
 
 class LookUp:
     """Finds an order: in the ledger, else in the database."""
 
-    def __init__(
-        self, ledger: Ledger, ledger_breaker: Breaker, orders: OrdersDb, db_breaker: Breaker, clock: Clock
-    ) -> None:
+    def __init__(self, ledger: Ledger, ledger_breaker: Breaker, written: Orders, clock: Clock) -> None:
         self._ledger = ledger
         self._ledger_breaker = ledger_breaker
-        self._orders = orders
-        self._db_breaker = db_breaker
+        self._written = written
         self._clock = clock
 
     def find(self, order_id: str, seconds: float, final: bool) -> Order | None:
@@ -52,7 +58,6 @@ class LookUp:
 
     def _from_database(self, order_id: str) -> Order | None:
         try:
-            with self._db_breaker.calling():
-                return self._orders.order(order_id)
+            return self._written.order(order_id)
         except UsageError:
             return None

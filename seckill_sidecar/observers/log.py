@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import BreakerOpen, StoreError
@@ -105,12 +106,32 @@ def log_left_undone(what: str, error: StoreError) -> None:
 
 def configure(settings: Log) -> None:
     """Send this program's log to standard error in the wanted form. Called by entry points only."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(_Formatter(_form(settings.format)))
     root = logging.getLogger("seckill_sidecar")
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     root.propagate = False
+
+
+def let_go_of_full_outputs() -> None:
+    """At the end of a process: what a full disk does not take is given up. Python would exit with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """To standard error. What a full disk does not take is lost, and nothing else is harmed."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def _form(wanted: Literal["auto", "text", "json"]) -> Literal["text", "json"]:

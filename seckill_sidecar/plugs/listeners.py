@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seckill_sidecar.adapters.systemd import Door
-from seckill_sidecar.errors import CannotListen, UsageError
+from seckill_sidecar.errors import CannotListen, NotPermitted, UsageError, running_as
 
 _UNIX = "unix:"
 
@@ -39,10 +39,13 @@ def bindings(wanted: Sequence[str], passed: Sequence[Door], backlog: int, umask:
 
 
 def try_doors(listens: Sequence[str]) -> None:
-    """Raise ``CannotListen`` if one of these can't be opened: gunicorn would try for seconds, and say less."""
+    """Raise ``CannotListen`` or ``NotPermitted`` if one can't be opened: gunicorn would try for long, and say less."""
     for listen in listens:
         try:
             _try(listen)
+        except PermissionError as error:
+            remedy = f"this runs as {running_as()}: choose another address, or give it the right"
+            raise NotPermitted(f"{listen} can't be opened: {error.strerror}; {remedy}") from error
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, "choose another address, or mend the cause")
             raise CannotListen(f"{listen} can't be opened: {error.strerror}; {remedy}") from error
@@ -71,7 +74,6 @@ def _try_path(path: Path) -> None:
 _REMEDIES = {
     errno.EADDRINUSE: "another process listens there: end it (`ss -ltnp` names it), or choose another port",
     errno.EADDRNOTAVAIL: "this host has no such address: choose one of its own",
-    errno.EACCES: "the user that this runs as may not: choose another address, or give it the right",
     errno.ENOENT: "make the folder (RuntimeDirectory= of the unit, or tmpfiles.d), or choose another",
     errno.EEXIST: "move it away, or choose another",
 }

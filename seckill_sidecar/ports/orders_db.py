@@ -149,8 +149,8 @@ class OrdersDb(Protocol):
     def last_event(self, item: str, epoch: int) -> int:
         """The highest number in an epoch's chain that any event here has, 0 if there is none."""
 
-    def examine(self) -> DatabaseVitals:
-        """How fit the database is for a sale; changes nothing."""
+    def examine(self, writing: bool = True) -> DatabaseVitals:
+        """How fit the database is for a sale, or only to be read (a replica); changes nothing."""
 
     def close(self) -> None:
         """Give the connections back."""

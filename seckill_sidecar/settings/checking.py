@@ -97,8 +97,8 @@ class _Sound:
         broken = {path[0] for path in self.broken if path}
         for rule in RULES:
             if self.settings and rule.warns is warns and not rule.reads & broken:
-                for path, what in rule.check(self.settings):
-                    yield Finding(self._as_in_the_file(path), what)
+                for finding in rule.check(self.settings):
+                    yield finding._replace(path=self._as_in_the_file(finding.path))
 
     def _as_in_the_file(self, path: Path) -> Path:
         if path[0] in _LISTS and len(path) > 1 and isinstance(path[1], int):

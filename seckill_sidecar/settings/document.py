@@ -55,7 +55,7 @@ class Document:
         while place is None:
             place = self.places.get(above)
             above = above[:-1]
-        return Problem(self.file, place.line, place.column, dotted(finding.path), finding.what)
+        return Problem(self.file, place.line, place.column, dotted(finding.path), finding.what, finding.unread)
 
     def found(self, path: Path) -> str:
         """What stands at a path, for a message."""

@@ -21,6 +21,8 @@ class Finding(NamedTuple):
     path: Path
     what: str
     """Continues the path as a sentence: what is wrong, and how to mend it."""
+    unread: bool = False
+    """Whether it is only that a file can't be read."""
 
 
 def is_text(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from seckill_sidecar.errors import ConfigurationError
+from seckill_sidecar.errors import ConfigurationError, Unreadable
 from seckill_sidecar.settings.checking import Report, check
 from seckill_sidecar.settings.document import parse
 from seckill_sidecar.settings.schema import Settings
@@ -13,7 +13,8 @@ from seckill_sidecar.settings.yaml_text import read
 
 
 def load(path: str | Path, environ: Mapping[str, str]) -> Settings:
-    """The settings in a file; raises ``ConfigurationError`` with everything that is wrong with it."""
+    """The settings in a file; raises ``ConfigurationError`` with everything that is wrong with it,
+    ``Unreadable`` if that is only a file that can't be read."""
     return _settings(inspect(path, environ))
 
 
@@ -41,5 +42,6 @@ def _inspect_text(text: str, file: str, environ: Mapping[str, str]) -> Report:
 
 def _settings(report: Report) -> Settings:
     if report.settings is None:
-        raise ConfigurationError(report.problems)
+        unread = all(problem.unread for problem in report.problems)
+        raise (Unreadable if unread else ConfigurationError)(report.problems)
     return report.settings

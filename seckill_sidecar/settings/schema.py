@@ -129,6 +129,9 @@ class Stores(Section):
     database: StoreUrl = Field(
         "sqlite:///seckill.db", description="mysql://user:password@host:port/name, or sqlite:///file"
     )
+    replica: StoreUrl | None = Field(
+        None, description="mysql:// URL of a replica of the database, which look-ups of orders ask first; or null"
+    )
     storefront: StoreUrl | None = Field(
         None, description="http:// URL of the legacy site (or unix:/path), for the sidecar"
     )
@@ -231,6 +234,7 @@ class Breakers(Outline):
     ledger: BreakerSettings = BreakerSettings()
     broker: BreakerSettings = BreakerSettings()
     database: BreakerSettings = BreakerSettings()
+    replica: BreakerSettings = BreakerSettings()
     storefront: BreakerSettings = BreakerSettings()
 
 

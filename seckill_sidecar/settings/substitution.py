@@ -12,18 +12,27 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from seckill_sidecar.errors import running_as
 from seckill_sidecar.settings.findings import Finding, Path, is_text, quoted
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WRITTEN_PASSWORD = re.compile(r"://[^:@]*:([^@]+)@|[?&]password=([^&#]+)")
 _FILE = "file:"
-_URLS = (("redis",), ("broker",), ("database",), ("storefront",))
+_URLS = (("redis",), ("broker",), ("database",), ("replica",), ("storefront",))
 _LARGEST_SECRET = 1 << 16
 
 
 class _Missing(Exception):
     """What was named can't be put in; the text says why and how to mend it."""
+
+    unread = False
+
+
+class _Unread(_Missing):
+    """It is a file that can't be read."""
+
+    unread = True
 
 
 @dataclass
@@ -73,7 +82,7 @@ class _Walk:
             if text.startswith(_FILE) and may_name_file(path):
                 return self._content(full.removeprefix(_FILE), path)
         except _Missing as missing:
-            self._done.problems.append(Finding(path, str(missing)))
+            self._done.problems.append(Finding(path, str(missing), missing.unread))
             return text
         if _holds_secret(text, path):
             what = "holds a secret in plain text; write ${NAME} and set it in the environment, or file:/path"
@@ -121,7 +130,8 @@ def _secret_in(file: FilePath) -> str:
         raise _Missing(f"the file {quoted(str(file))} isn't UTF-8 text; write the secret as text") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file name"
-        raise _Missing(f"the file {quoted(str(file))} can't be read: {reason}; correct its name or its mode") from error
+        remedy = f"let {running_as()} read it" if isinstance(error, PermissionError) else "correct its name or its mode"
+        raise _Unread(f"the file {quoted(str(file))} can't be read: {reason}; {remedy}") from error
     if not text or len(content) > _LARGEST_SECRET:
         raise _Missing(f"the file {quoted(str(file))} is {'too large' if text else 'empty'}; put the secret into it")
     return text

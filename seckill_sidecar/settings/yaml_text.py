@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from seckill_sidecar.errors import ConfigurationError, Problem
+from seckill_sidecar.errors import ConfigurationError, Problem, running_as
 
 TAGS = {name: f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "map", "seq", "merge")}
 INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})", re.ASCII)
@@ -55,12 +55,10 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError as error:
-        raise _broken(str(path), 1, 1, "file", "there is no such file; check its name") from error
+        raise _unread(path, "there is no such file; check its name") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _broken(
-            str(path), 1, 1, "file", f"can't be read ({reason}); it must be a file that this user may read"
-        ) from error
+        raise _unread(path, f"can't be read ({reason}); it must be a file that {running_as()} may read") from error
     if len(raw) > _LARGEST_FILE:
         raise _broken(str(path), 1, 1, "file", "is larger than 1 MiB; is this the right file?")
     return _decoded(raw, str(path))
@@ -118,6 +116,10 @@ def _said(error: yaml.MarkedYAMLError) -> tuple[int, int, str]:
 def _place(text: str, index: int) -> tuple[int, int]:
     """Line and column, from 1, of a character of the text."""
     return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
+def _unread(path: Path, what: str) -> ConfigurationError:
+    return ConfigurationError([Problem(str(path), 1, 1, "file", what, unread=True)])
 
 
 def _broken(file: str, line: int, column: int, where: str, what: str) -> ConfigurationError:

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,13 @@ from stack import eventually
 from stack.ports import HOST
 
 from seckill_sidecar.cli import main
+from seckill_sidecar.clock import Deadline, SystemClock, order_ids
+from seckill_sidecar.model import Item, Order, Purchase
+from seckill_sidecar.settings import load
+from seckill_sidecar.wire.tokens import BUYER
+from seckill_sidecar.wiring import Site
+
+new_id = order_ids(SystemClock())
 
 SECRET = "a secret of sixteen characters, and more"
 COMMAND = (sys.executable, "-m", "seckill_sidecar")
@@ -77,11 +85,25 @@ class Home:
         return Done(code, out.getvalue(), err.getvalue())
 
 
+def serve(home: Home, redis: str, **changes: Any) -> Done:
+    """Run the sidecar in this process, so that it has to be one that can't begin."""
+    home.configure(redis=redis, stores={"storefront": "http://127.0.0.1:1"}, **changes)
+    return home.run("serve")
+
+
+def expect_one_line(done: Done, code: int, *words: str) -> None:
+    """It ended with this code, and said these words in one line."""
+    assert done.code == code, done.err
+    (line,) = done.err.splitlines()
+    assert all(word in line for word in words), line
+
+
 class Daemon:
     """``seckill-sidecar relay``, ``writer`` or ``serve`` as a process of its own, gone at the end."""
 
-    def __init__(self, home: Home, name: str) -> None:
-        self._log = home.folder / f"{name}.log"
+    def __init__(self, home: Home, name: str, log: Path | None = None) -> None:
+        """``log`` is where its standard error goes, if not to a file of its own."""
+        self._log = log or home.folder / f"{name}.log"
         self._command = [*COMMAND, name, "-c", str(home.config)]
 
     def __enter__(self) -> Self:
@@ -161,3 +183,42 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_RDWR)
+
+
+# -- a site as its processes see it ---------------------------------------------------------------------
+
+
+def site_of(home: Home) -> Site:
+    return Site(load(home.config, {"CLI_SECRET": "a secret of sixteen characters, and more"}))
+
+
+def sell_one(site: Site) -> Order:
+    """An order in the outbox."""
+    deadline = Deadline.after(5, SystemClock())
+    site.ledger.load(Item("kettle", 5), deadline)
+    decision = site.ledger.reserve(Purchase(new_id("kettle"), "kettle", "alice", 1), deadline)
+    assert decision.order is not None
+    return decision.order
+
+
+def ask(port: int, path: str, token: str = "") -> tuple[int, bytes]:
+    """A POST to the sidecar."""
+    connection = HTTPConnection(HOST, port, timeout=20)
+    try:
+        connection.request("POST", path, headers={"Cookie": f"seckill_buyer={token}"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def listening(port: int) -> bool:
+    try:
+        return ask(port, "/")[0] > 0
+    except OSError:
+        return False
+
+
+def buy(home: Home, port: int, buyer: str) -> int:
+    """The status that a buyer of a kettle is answered."""
+    return ask(port, "/buy/kettle", site_of(home).keyring.sign(BUYER, buyer, SystemClock().wall() + 60))[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cli_words import SECRET, Home
+from stack import Redis
 
 
 @pytest.fixture
@@ -22,6 +23,14 @@ def sale(home: Home, redis_url: str) -> Home:
     home.configure(redis=redis_url)
     assert home.run("migrate").code == 0
     return home
+
+
+@pytest.fixture
+def late_redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis that is not started yet."""
+    server = Redis(tmp_path / "redis")
+    yield server
+    server.close()
 
 
 @pytest.fixture(autouse=True)

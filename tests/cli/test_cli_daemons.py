@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
-from cli_words import Daemon, Home, Road
+from cli_words import Daemon, Home, Road, ask, listening, new_id, sell_one, site_of
 from stack import MariaDB, RabbitMQ, Redis, eventually, free_port
 from stack.ports import HOST
 
-from seckill_sidecar.clock import Deadline, SystemClock, order_ids
-from seckill_sidecar.model import Item, Order, Purchase
-from seckill_sidecar.settings import load
+from seckill_sidecar.clock import Deadline, SystemClock
+from seckill_sidecar.model import Item, Purchase
 from seckill_sidecar.wire.tokens import BUYER
 from seckill_sidecar.wiring import Site
-
-new_id = order_ids(SystemClock())
-
-
-@pytest.fixture
-def late_redis(tmp_path: Path) -> Iterator[Redis]:
-    """A Redis that is not started yet."""
-    server = Redis(tmp_path / "redis")
-    yield server
-    server.close()
-
-
-def site_of(home: Home) -> Site:
-    return Site(load(home.config, {"CLI_SECRET": "a secret of sixteen characters, and more"}))
-
-
-def sell_one(site: Site) -> Order:
-    """An order in the outbox."""
-    deadline = Deadline.after(5, SystemClock())
-    site.ledger.load(Item("kettle", 5), deadline)
-    decision = site.ledger.reserve(Purchase(new_id("kettle"), "kettle", "alice", 1), deadline)
-    assert decision.order is not None
-    return decision.order
 
 
 def test_a_relay_waits_for_its_ledger_and_then_delivers(home: Home, late_redis: Redis) -> None:
@@ -109,24 +82,6 @@ def test_a_writer_waits_for_its_broker_and_its_database_and_then_writes(
             site.ledger.close()
             site.orders.close()
             assert "Traceback" not in writer.said() + relay.said()
-
-
-def ask(port: int, path: str, token: str = "") -> tuple[int, bytes]:
-    """A POST to the sidecar."""
-    connection = HTTPConnection(HOST, port, timeout=20)
-    try:
-        connection.request("POST", path, headers={"Cookie": f"seckill_buyer={token}"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def listening(port: int) -> bool:
-    try:
-        return ask(port, "/")[0] > 0
-    except OSError:
-        return False
 
 
 def test_a_sidecar_refuses_until_its_ledger_comes(home: Home, late_redis: Redis) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from cli_words import Done, Home
+from stack import Nginx
 from stack.base import program
+
+from seckill_sidecar.settings import load
 
 UNIT = "etc/systemd/system/seckill-relay.service"
 YAML = "etc/seckill/seckill.yaml"
@@ -124,3 +129,103 @@ def test_systemd_takes_the_user_and_the_folders(home: Home) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "seckill" in done.stdout + done.stderr
+
+
+# -- several shops on one machine ----------------------------------------------------------------------
+
+
+SITES_UNITS = {
+    f"etc/systemd/system/{name}"
+    for name in (
+        "seckill-relay@.service",
+        "seckill-sidecar@.service",
+        "seckill-sidecar@.socket",
+        "seckill-writer-1@.service",
+        "seckill-writer-2@.service",
+        "seckill@.target",
+    )
+}
+
+
+def test_a_site_gets_files_of_its_own_and_the_units_of_all_sites(home: Home) -> None:
+    said = install(home, "--site", "red").out
+    own = {"etc/seckill/red.yaml", "etc/seckill/red.env", "etc/tmpfiles.d/seckill-red.conf"}
+    assert files(home) == own | SITES_UNITS | {"etc/sysusers.d/seckill.conf", "etc/seckill/installed.sha256"}
+    assert "seckill-{sidecar,relay,writer-1}@red" in said
+    modes = {
+        name: stat.S_IMODE((root(home) / f"etc/seckill/red.{name}").stat().st_mode) for name in ("env", "credentials")
+    }
+    assert modes == {"env": 0o600, "credentials": 0o700}
+
+
+def test_no_two_sites_share_a_name_a_socket_or_a_folder(home: Home) -> None:
+    environ = dict.fromkeys(("SECKILL_KEY", "SECKILL_BROKER_PASSWORD", "SECKILL_DATABASE_PASSWORD"), "k" * 16)
+    owned = []
+    for site in ("red", "blue"):
+        install(home, "--site", site)
+        made = load(root(home) / f"etc/seckill/{site}.yaml", environ)
+        broker = made.broker
+        own = {made.serve.listen, made.shield.folder, made.metrics.folder, made.ledger.prefix, made.stores.database}
+        owned.append(own | {broker.exchange, broker.queue, broker.parked})
+        assert not any("seckill.sock" in value or value.startswith("seckill") for value in owned[-1] if value)
+    assert not owned[0] & owned[1]
+    assert made.keys[0].secret.get_secret_value() == "k" * 16
+
+
+def test_a_site_stays_as_it_was_written_when_another_comes(home: Home) -> None:
+    install(home, "--site", "red")
+    (root(home) / "etc/seckill/red.yaml").write_text("# of this site\n")
+    (root(home) / "etc/seckill/red.env").write_text("SECKILL_KEY=known\n")
+    said = install(home, "--site", "blue").out
+    assert not re.search(r"\bred\b", said)
+    install(home, "--site", "red")
+    assert (root(home) / "etc/seckill/red.yaml").read_text() == "# of this site\n"
+    assert (root(home) / "etc/seckill/red.env").read_text() == "SECKILL_KEY=known\n"
+    assert stat.S_IMODE((root(home) / "etc/seckill/red.env.new").stat().st_mode) == 0o600
+
+
+def test_the_units_of_sites_are_renewed_with_the_others(home: Home) -> None:
+    install(home, "--site", "red", "--writers", "3", "--program", "/opt/old/bin/seckill-sidecar")
+    install(home, "--program", "/opt/new/bin/seckill-sidecar")
+    units = sorted((root(home) / "etc/systemd/system").glob("*.service"))
+    assert len(units) == 3 + 5
+    assert all("/opt/new/bin" in unit.read_text() and "/opt/old/bin" not in unit.read_text() for unit in units)
+
+
+def test_a_site_that_comes_later_takes_away_no_writer(home: Home) -> None:
+    install(home, "--site", "red", "--writers", "3")
+    said = install(home, "--site", "blue").out
+    assert "seckill-writer-3@.service is as it should be" in said
+
+
+@pytest.mark.parametrize("name", ["", "seckill", "Red", "red-shop", "../red", "red shop", "%i", "r" * 33])
+def test_a_name_that_no_site_can_have(home: Home, name: str) -> None:
+    done = home.run("install", "--root", str(root(home)), "--site", name, config=False)
+    assert (done.code, root(home).exists()) == (2, False)
+    assert "a site's name is" in done.err
+
+
+@pytest.mark.parametrize("number", ["0", "65", "two", "-1", "٣"])
+def test_a_number_of_writers_that_cannot_be(home: Home, number: str) -> None:
+    done = home.run("install", "--site", "red", f"--writers={number}", config=False)
+    assert (done.code, "1 to 64" in done.err) == (2, True)
+
+
+def test_nginx_keeps_two_sites_apart(home: Home, nginx: Callable[..., Nginx]) -> None:
+    """Each in a server of its own, in one nginx."""
+    out = home.folder / "nginx"
+    out.mkdir()
+    for site in ("red", "blue"):
+        listen = f"unix:{home.folder}/{site}.sock"
+        pages = {"pace": "1000/s burst 20000", "address": "20/s", "connections": 5, "at_once": 64}
+        shield = {"enabled": True, "folder": f"{home.folder}/{site}"}
+        home.configure(
+            serve={"listen": listen}, stores={"storefront": "http://127.0.0.1:1"}, nginx=pages, shield=shield
+        )
+        assert home.run("nginx", "--site", site, "--output", str(out)).code == 0
+    assert {file.name for file in out.iterdir()} == {
+        f"seckill-{site}{part}.conf" for site in ("red", "blue") for part in ("", "-upstream")
+    }
+    http = "".join(f"include {out}/seckill-{site}-upstream.conf;\n" for site in ("red", "blue"))
+    other = f"server {{ listen unix:{home.folder}/nginx.sock; include {out}/seckill-blue.conf; }}\n"
+    nginx(f"include {out}/seckill-red.conf;", http + other)

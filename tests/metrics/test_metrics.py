@@ -14,7 +14,7 @@ from metrics_site import TOKEN, Sidecar, read
 from stack import eventually
 
 from seckill_sidecar.clock import Deadline, SystemClock
-from seckill_sidecar.errors import UsageError
+from seckill_sidecar.errors import CannotCreate
 from seckill_sidecar.model import Item
 from seckill_sidecar.observers.metrics import Slots
 
@@ -109,5 +109,5 @@ def test_processes_at_once_have_places_of_their_own(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"metrics\.folder .*file.* can't be used: "):
+    with pytest.raises(CannotCreate, match=r"metrics\.folder .*file.* can't be used: "):
         Slots(tmp_path / "file" / "within").take("writer")

@@ -98,9 +98,11 @@ def test_every_file_of_the_package_is_installed(environment: Path) -> None:
 def test_what_install_lays_out_is_installed(environment: Path) -> None:
     # What it needs of others is not in that environment.
     others = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})"
-    what = "from seckill_sidecar.ops.install import nginx_pieces, pieces"
-    tell = "print(*(piece.place for piece in [*pieces(''), *nginx_pieces()]))"
+    what = "from seckill_sidecar.ops.install import nginx_pieces, pieces, site_pieces, template_pieces"
+    of_sites = "*site_pieces('red'), *template_pieces('', 1)"
+    tell = f"print(*(piece.place for piece in [*pieces(''), *nginx_pieces(), {of_sites}]))"
     laid = run(environment / "bin/python", "-c", f"{others}; {what}; {tell}").split()
+    assert {"etc/tmpfiles.d/seckill-red.conf", "etc/systemd/system/seckill-sidecar@.socket"} <= set(laid)
     assert {"etc/tmpfiles.d/seckill.conf", "etc/systemd/system/seckill.target", "etc/nginx/seckill.conf"} <= set(laid)
 
 

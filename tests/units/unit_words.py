@@ -19,7 +19,7 @@ from stack import eventually
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PROGRAM = "/opt/seckill/bin/seckill-sidecar"
-CONFIG = "/etc/seckill/seckill.yaml"
+CONFIGS = "/etc/seckill/"
 OURS = f"{sys.executable} -m seckill_sidecar"
 _WITHIN_S = 90.0  # as long as systemd itself waits for a start
 
@@ -37,11 +37,18 @@ os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 
 
 class Unit:
-    """One service of the folder ``systemd``, run without systemd. Ends with its block."""
+    """One service of the folder ``systemd``, or another text of one, run without systemd. Ends with its block."""
 
-    def __init__(self, name: str, folder: Path, environment: dict[str, str], sockets: Sequence[socket.socket] = ()):
-        """``folder`` holds ``seckill.yaml``; ``sockets`` are what a ``.socket`` unit has opened."""
-        self._text = (SYSTEMD / name).read_text(encoding="utf-8")
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        environment: dict[str, str],
+        sockets: Sequence[socket.socket] = (),
+        text: str | None = None,
+    ):
+        """``folder`` stands for ``/etc/seckill``; ``sockets`` are what a ``.socket`` unit has opened."""
+        self._text = (SYSTEMD / name).read_text(encoding="utf-8") if text is None else text
         self._folder = folder
         self._sockets = sockets
         self._log = folder / f"{name}.log"
@@ -52,10 +59,7 @@ class Unit:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """As ``systemctl start``: the check, the process, its READY=1."""
-        for command in self._commands("ExecStartPre"):
-            done = self._run(command)
-            assert done.returncode == 0, done.stderr
+        """As ``systemctl start``: the process, and its READY=1."""
         (command,) = self._commands("ExecStart")
         descriptors = [opened.fileno() for opened in self._sockets]
         launch = [sys.executable, "-c", _LAUNCH, str(len(descriptors)), *map(str, descriptors)]
@@ -152,8 +156,7 @@ class Unit:
 
     def _commands(self, setting: str) -> list[list[str]]:
         found = re.findall(rf"(?m)^{setting}=(.*)$", self._text)
-        config = str(self._folder / "seckill.yaml")
-        return [shlex.split(line.replace(PROGRAM, OURS).replace(CONFIG, config)) for line in found]
+        return [shlex.split(line.replace(PROGRAM, OURS).replace(CONFIGS, f"{self._folder}/")) for line in found]
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seckill_sidecar.adapters.orders_db.mysql import MySQL
 from seckill_sidecar.adapters.orders_db.mysql_url import SCHEMES
 from seckill_sidecar.adapters.orders_db.session import Dialect
@@ -12,7 +14,7 @@ from seckill_sidecar.errors import ConfigurationError, Problem
 from seckill_sidecar.ports import OrdersDb
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
 
-__all__ = ["connect_orders_db"]
+__all__ = ["connect_orders_db", "connect_replica"]
 
 
 def connect_orders_db(
@@ -24,6 +26,17 @@ def connect_orders_db(
     the setting, in file ``settings`` at 0:0).
     """
     return SqlOrdersDb(_dialect(url, timeouts), settings, timeouts, connections, clock or SystemClock())
+
+
+def connect_replica(
+    url: str, settings: WriterSettings, timeouts: Timeouts, connections: int = 4, clock: Clock | None = None
+) -> OrdersDb:
+    """A MySQL that follows the orders database, to be read only; else as ``connect_orders_db``."""
+    try:
+        dialect = MySQL(url, timeouts)
+    except ConfigurationError as error:
+        raise ConfigurationError([replace(problem, where="stores.replica") for problem in error.problems]) from error
+    return SqlOrdersDb(dialect, settings, timeouts, connections, clock or SystemClock())
 
 
 def _dialect(url: str, timeouts: Timeouts) -> Dialect:

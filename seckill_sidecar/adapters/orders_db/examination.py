@@ -27,15 +27,20 @@ def examine(
     dialect: Dialect,
     queries: Mapping[str, Statement],
     integrators: Iterable[Statement],
-    rehearse: Rehearse,
+    rehearse: Rehearse | None,
     clock: Clock,
 ) -> DatabaseVitals:
-    """Ask everything. A statement that is refused is told of; an error means that the connection was lost."""
+    """Ask everything; without ``rehearse``, what matters to who only reads.
+
+    A statement that is refused is told of; an error means that the connection was lost.
+    """
     server, variables = dialect.vitals(session)
     files = migrations.schema_files(dialect)
     schema = _schema(session, dialect, queries, files)
     if schema:
         return DatabaseVitals(server, variables, schema)
+    if rehearse is None:
+        return DatabaseVitals(server, variables, schema, ahead=_ahead(session, dialect, clock))
     untransactional = dialect.untransactional(session)
     held = dialect.constraints(session)
     wanted = sorted({name for file in files for name in _NAMED.findall(file.text)})

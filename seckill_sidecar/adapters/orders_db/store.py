@@ -117,14 +117,14 @@ class SqlOrdersDb:
         """Where the history of an epoch ends, as far as it is here."""
         return history.ends(self._transactions, item, epoch)
 
-    def examine(self) -> DatabaseVitals:
-        """How fit the database is for a sale; changes nothing. Raises ``StoreError`` if it can't be asked."""
+    def examine(self, writing: bool = True) -> DatabaseVitals:
+        """How fit the database is for a sale, or only to be read; changes nothing. Raises ``StoreError``."""
         if absent := self._dialect.absent():
             raise SchemaMismatch("database", absent)
         statements = [statement for state in State for statement in self._integrators[state]]
         return self._transactions.alone(
             lambda session: examination.examine(
-                session, self._dialect, self._queries, statements, self._rehearse, self._clock
+                session, self._dialect, self._queries, statements, self._rehearse if writing else None, self._clock
             ),
             self._patience,
         )

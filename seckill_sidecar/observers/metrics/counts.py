@@ -28,7 +28,7 @@ class Metrics:
     """The figures of one process. Make one a process, after the last fork."""
 
     def __init__(self, folder: Path, role: str) -> None:
-        """``role`` is ``sidecar``, ``relay`` or ``writer``. Raises ``UsageError`` if the folder can't be used."""
+        """``role`` is ``sidecar``, ``relay`` or ``writer``. Raises ``SeckillError`` if the folder can't be used."""
         self._slots = Slots(folder)
         place = self._slots.take(role)
         os.environ[_FOLDER_VARIABLE] = str(folder)

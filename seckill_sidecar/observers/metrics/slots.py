@@ -11,7 +11,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from seckill_sidecar.errors import UsageError
+from seckill_sidecar.errors import UsageError, cannot_use
 
 _MOST = 256
 _LOCK = "{}.lock"
@@ -26,7 +26,10 @@ class Slots:
         """The descriptor of the lock; closing it would let the place go."""
 
     def take(self, role: str) -> str:
-        """Take a place and return its name, ``<role>-<number>``. Raises ``UsageError`` if the folder can't be used."""
+        """Take a place and return its name, ``<role>-<number>``.
+
+        Raises ``CannotCreate`` or ``NotPermitted`` if the folder can't be used, ``UsageError`` if all are taken.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for number in range(_MOST):
@@ -36,7 +39,7 @@ class Slots:
                     self._forget_moments(name)
                     return name
         except OSError as error:
-            raise UsageError(f"metrics.folder {self.folder} can't be used: {error.strerror}") from error
+            raise cannot_use(f"metrics.folder {error.filename or self.folder}", error) from error
         raise UsageError(f"metrics.folder {self.folder}: more than {_MOST} processes share it")
 
     def sweep(self) -> None:

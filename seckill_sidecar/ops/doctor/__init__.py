@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import SchemaMismatch, StoreError, UsageError
-from seckill_sidecar.ops.doctor import broker, clocks, database, host, ledger, report, storefront, through
+from seckill_sidecar.ops.doctor import broker, clocks, database, host, ledger, replica, report, storefront, through
 from seckill_sidecar.ops.doctor.finding import Finding, Subject
 from seckill_sidecar.ops.doctor.through import Door
 from seckill_sidecar.ports import BrokerVitals, DatabaseVitals, LedgerVitals
@@ -39,6 +39,8 @@ class Questions:
     broker: Callable[[], BrokerVitals] | None
     """None with ``broker: none``."""
     database: Callable[[], DatabaseVitals]
+    replica: Callable[[], DatabaseVitals] | None
+    """None without one."""
     storefront: storefront.Ask | None
     """None if nobody says where it is."""
     door: Callable[[str], Door]
@@ -68,6 +70,7 @@ def examine(questions: Questions, url: str | None = None) -> Iterator[Finding]:
     yield from _redis(questions, ahead)
     yield from _rabbitmq(questions)
     yield from _database(questions, ahead)
+    yield from _replica(questions)
     yield from _storefront(questions, ahead)
     yield from _nginx(questions, url, files)
     yield from clocks.judge(ahead)
@@ -96,6 +99,14 @@ def _database(questions: Questions, ahead: dict[str, float]) -> Iterator[Finding
         if not vitals.schema:
             ahead["database"] = vitals.ahead
         yield from database.judge(vitals)
+
+
+def _replica(questions: Questions) -> Iterator[Finding]:
+    if questions.replica is None:
+        return
+    vitals = yield from _asked("replica", questions.replica)
+    if vitals is not None:
+        yield from replica.judge(vitals)
 
 
 def _storefront(questions: Questions, ahead: dict[str, float]) -> Iterator[Finding]:

@@ -25,7 +25,8 @@ class Finding:
 
     level: Level
     subject: str
-    """Whom it is about: ``redis``, ``rabbitmq``, ``database``, ``storefront``, ``nginx``, ``clocks`` or ``host``."""
+    """Whom it is about: ``redis``, ``rabbitmq``, ``database``, ``replica``, ``storefront``, ``nginx``, ``clocks``,
+    ``host``."""
     check: str
     """What was looked at; a name for programs, one word or two with a hyphen."""
     says: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from seckill_sidecar.errors import UsageError
@@ -32,6 +33,10 @@ _HEADS = {
 }
 _PARTS = {"http": http_part, "server": server_part}
 
+_OUR_NAMES = re.compile(r"(?<![a-z0-9_])seckill_(?=[a-z])")
+"""In variables, maps, zones, upstreams and named locations; cookies and headers stand behind a _."""
+_SITE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
@@ -39,20 +44,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help=f"write {' and '.join(FILES.values())} there instead"
     )
+    parser.add_argument(
+        "--site", default="", metavar="NAME", help="one of several shops behind this nginx, with names of its own"
+    )
 
 
-def part(settings: Settings, name: str) -> str:
-    """The text of one part, ``http`` or ``server``."""
-    return _HEADS[name] + _PARTS[name](settings)
+def part(settings: Settings, name: str, site: str = "") -> str:
+    """The text of one part, ``http`` or ``server``; with a ``site``, beside those of others in one nginx."""
+    text = _HEADS[name] + _PARTS[name](settings)
+    if not site:
+        return text
+    for file in FILES.values():
+        text = text.replace(file, file_of(file, site))
+    return _OUR_NAMES.sub(f"seckill_{site}_", text)
+
+
+def file_of(file: str, site: str) -> str:
+    """What a site's file is called."""
+    return file.replace("seckill", f"seckill-{site}", 1) if site else file
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> str:
     """What the command prints. Raises ``UsageError`` if there is nothing to route, or files can't be written."""
     if not settings.routes:
         raise UsageError("there are no routes in the configuration, so there is nothing to send to the sidecar")
+    site = arguments.site
+    if site and not _SITE.fullmatch(site):
+        raise UsageError(f"--site {site!r}: write a small letter, then small letters, digits and _, 32 at most")
+    names = [arguments.part] if arguments.part else list(FILES)
     if arguments.output is None:
-        return "\n".join(part(settings, name) for name in ([arguments.part] if arguments.part else FILES))
-    chosen = {FILES[name]: part(settings, name) for name in ([arguments.part] if arguments.part else FILES)}
+        return "\n".join(part(settings, name, site) for name in names)
+    chosen = {file_of(FILES[name], site): part(settings, name, site) for name in names}
     try:
         for file, text in chosen.items():
             (arguments.output / file).write_text(text, encoding="utf-8")

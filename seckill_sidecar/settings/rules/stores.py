@@ -62,6 +62,13 @@ def _database_fault(url: str) -> _Fault:
     return None if "unix_socket=" in parts.query else _host_fault(parts)
 
 
+def _replica_fault(url: str) -> _Fault:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("mysql", "mariadb"):
+        return "is no URL of a replica; write mysql://user:password@host:3306/name, or remove it"
+    return _database_fault(url)
+
+
 def _storefront_fault(url: str) -> _Fault:
     if url.startswith("unix:"):
         return None if url.removeprefix("unix:").startswith("/") else "has no absolute path; write unix:/run/shop.sock"
@@ -77,6 +84,7 @@ _STORES: dict[str, Callable[[str], _Fault]] = {
     "redis": _redis_fault,
     "broker": _broker_fault,
     "database": _database_fault,
+    "replica": _replica_fault,
     "storefront": _storefront_fault,
 }
 
@@ -101,6 +109,21 @@ def without_a_broker_it_cannot_be_down(settings: Settings) -> Iterator[Finding]:
     if settings.stores.broker == "none" and settings.fallbacks.on_broker_down == "refuse":
         what = "means nothing while stores.broker is none; remove it, or name a broker"
         yield Finding(("fallbacks", "on_broker_down"), what)
+
+
+@rule("stores")
+def a_replica_follows_something(settings: Settings) -> Iterator[Finding]:
+    stores = settings.stores
+    if stores.replica is not None and stores.database.startswith("sqlite:"):
+        yield Finding(
+            ("stores", "replica"), "can't be one of a SQLite file; remove it, or name a MySQL in stores.database"
+        )
+
+
+@caution("stores")
+def a_replica_that_is_the_database_itself(settings: Settings) -> Iterator[Finding]:
+    if settings.stores.replica is not None and settings.stores.replica == settings.stores.database:
+        yield Finding(("stores", "replica"), "is the database itself, which would be asked twice; remove it")
 
 
 @rule("broker")
