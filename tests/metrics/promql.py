@@ -39,15 +39,22 @@ def uses(expression: str) -> Iterator[Use]:
         for matcher in selector.matchers.matchers:
             yield Use(selector.name, matcher.name, _named(matcher.value))
     for aggregate in _all_of(whole, promql.AggregateExpr):
-        yield from _below(aggregate, aggregate.modifier)
+        yield from _by(aggregate.modifier, aggregate.expr)
     for binary in _all_of(whole, promql.BinaryExpr):
-        yield from _below(binary, binary.modifier and binary.modifier.matching)
+        yield from _by(binary.modifier and binary.modifier.matching, binary.lhs, binary.rhs)
 
 
-def _below(node: Any, modifier: Any) -> Iterator[Use]:
-    labels = modifier.labels if modifier else ()
-    for selector in _all_of(node, promql.VectorSelector):
-        yield from (Use(selector.name, label) for label in labels)
+def _by(modifier: Any, *operands: Any) -> Iterator[Use]:
+    """The labels of a modifier, of all figures that the operands take theirs from."""
+    for label in modifier.labels if modifier else ():
+        for operand in operands:
+            carriers = promql.transform(operand, None, _carrier)
+            yield from (Use(selector.name, label) for selector in _all_of(carriers, promql.VectorSelector))
+
+
+def _carrier(node: Any) -> Any:
+    """``a and b`` and ``a unless b`` have the labels of a."""
+    return node.lhs if isinstance(node, promql.BinaryExpr) and str(node.op) in ("and", "unless") else None
 
 
 def _all_of(whole: Any, kind: type) -> list[Any]:
