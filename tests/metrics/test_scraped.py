@@ -19,11 +19,13 @@ from seckill_sidecar.model import Item, Verdict
 from seckill_sidecar.ports import ParkedState
 
 NOT_YET = {
+    "seckill_audit_balanced",
     "seckill_audit_drift",
     "seckill_audit_time_seconds",
     "seckill_hand_off_lag_seconds_bucket",
     "seckill_hub_lag_seconds",
     "seckill_in_flight",
+    "seckill_loop_time_seconds",
     "seckill_shield_marked",
     "seckill_stage_seconds_bucket",
     "seckill_write_lag_seconds_bucket",
