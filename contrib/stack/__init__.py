@@ -1,4 +1,4 @@
-"""Private servers for tests and the demo: real Redis, Valkey, RabbitMQ, MariaDB and nginx, on free ports.
+"""Private servers for tests and the demo: real Redis, Valkey, RabbitMQ, MariaDB, nginx and Prometheus, on free ports.
 
 Each runs in a folder of its own under the user who calls, beside whatever the machine runs already, and is gone with
 the program that started it. ``install.sh`` installs what is missing. Nothing here needs more than Python itself.
@@ -15,6 +15,7 @@ from stack.base import NotInstalled, Server, StackError
 from stack.mariadb import MariaDB
 from stack.nginx import Nginx
 from stack.ports import free_port
+from stack.prometheus import Prometheus
 from stack.rabbitmq import RabbitMQ
 from stack.redis import Redis, Valkey
 from stack.wait import eventually
@@ -23,6 +24,7 @@ __all__ = [
     "MariaDB",
     "Nginx",
     "NotInstalled",
+    "Prometheus",
     "RabbitMQ",
     "Redis",
     "Server",

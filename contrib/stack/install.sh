@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx;
-# and systemd, whose analysis the units are held against.
+# Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
+# Prometheus; and systemd, whose analysis the units are held against.
 # With the argument "wrk" also that load generator, for the benchmarks.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
@@ -16,10 +16,11 @@ wanted="\
 /usr/sbin/mariadbd                       mariadb-server-core
 /usr/bin/mariadb                         mariadb-client-core
 /usr/sbin/nginx                          nginx-light nginx
+/usr/bin/prometheus                      prometheus
 /usr/bin/systemd-analyze                 systemd"
 
 # What the packages would otherwise set to start at boot.
-services="redis-server rabbitmq-server epmd.socket nginx"
+services="redis-server rabbitmq-server epmd.socket nginx prometheus"
 
 say() { echo "stack: $*" >&2; }
 die() { say "$*"; exit 1; }
