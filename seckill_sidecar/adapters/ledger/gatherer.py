@@ -186,7 +186,7 @@ class Gatherer:
             return self._in_the_air
 
     def _passed_on(self) -> bool:
-        """Whether there is a next leader: of those sure to fly along the one with the most time, as it stays for them."""
+        """Whether somebody leads next: of those sure to fly along who has the most time, as it stays for them all."""
         able = [call for call in islice(self._waiting, self._most) if call.awaited]
         if able:
             max(able, key=lambda call: call.deadline.at).lead()
