@@ -7,9 +7,11 @@ configuration can't be used.
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,7 +22,20 @@ from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
-from seckill_sidecar.ops import audit, doctor, export, install, items, nginx, orders, parked, rebuild, status, verify
+from seckill_sidecar.ops import (
+    audit,
+    doctor,
+    export,
+    install,
+    items,
+    nginx,
+    orders,
+    parked,
+    rebuild,
+    routes,
+    status,
+    verify,
+)
 from seckill_sidecar.plugs.listeners import doors_to_open, try_doors
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
@@ -72,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
     items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    routes.add_arguments(add("route", _route, "show how a route is treated (mode, percent), or change it at once"))
     orders.add_arguments(
         add("order", _order, "show, pay or cancel an order; exit 3 unknown, 4 refused, 5 paid too late")
     )
@@ -192,6 +208,21 @@ def _item(arguments: argparse.Namespace) -> int:
     command = items.Items(site.ledger, site.orders, site.clock)
     print(command.run(arguments, settings.items))
     return 1 if command.damaged else 0
+
+
+def _route(arguments: argparse.Namespace) -> int:
+    site = Site(_settings(arguments))
+    print(site.route_switches(_operator()).run(arguments))
+    return 0
+
+
+def _operator() -> str:
+    """Who has called: the user behind sudo, if there is one, and the host."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in containers
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def _order(arguments: argparse.Namespace) -> int:
