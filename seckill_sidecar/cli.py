@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     add("serve", _serve, "run the sidecar under gunicorn")
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
-    items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    items.add_arguments(add("item", _item, "load, open, close, add to, show or list items, or their shadows"))
     routes.add_arguments(add("route", _route, "show how a route is treated (mode, percent), or change it at once"))
     orders.add_arguments(
         add("order", _order, "show, pay or cancel an order; exit 3 unknown, 4 refused, 5 paid too late")
@@ -205,7 +205,7 @@ def _daemon(arguments: argparse.Namespace) -> Daemon:
 def _item(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     site = Site(settings)
-    command = items.Items(site.ledger, site.orders, site.clock)
+    command = items.Items(site.ledger, site.shadow, site.orders, site.clock)
     print(command.run(arguments, settings.items))
     return 1 if command.damaged else 0
 

@@ -197,7 +197,7 @@ class Site:
 
     @cached_property
     def _routes(self) -> Routes:
-        return Routes(self.settings.routes, self.settings.limits.body, self.stances.is_off)
+        return Routes(self.settings.routes, self.settings.limits.body, self.stances.of)
 
     def _observers(self) -> list[Observer]:
         observers: list[Observer] = [log.DecisionLog(self.clock)]

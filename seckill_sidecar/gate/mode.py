@@ -57,10 +57,6 @@ class Stances:
         """What is in force for a route at this moment."""
         return self._now[route.name]
 
-    def is_off(self, route: Route) -> bool:
-        """Whether nobody's purchase is looked at."""
-        return self._now[route.name].is_off
-
     def override(self, overrides: Mapping[str, Override]) -> list[RouteStance]:
         """Let these hold from now on, and no others; the routes that are treated otherwise than before."""
         before, self._overrides = self._now, overrides

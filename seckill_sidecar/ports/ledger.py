@@ -59,6 +59,16 @@ class Reserving(Protocol):
         """
 
 
+class Shadow(Reserving, Protocol):
+    """What lies beside the ledger for routes in shadow: it decides as the ledger would, and nothing comes of it."""
+
+    def item(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """An item's shadow as it stands, or None if there is none."""
+
+    def forget(self, sku: str, deadline: Deadline) -> None:
+        """Let the next purchase of an item start its shadow anew."""
+
+
 class Ledger(Reserving, Protocol):
     """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -16,7 +17,7 @@ import yaml
 from demo.line import Line, Reply
 from demo.plan import SKU, Attempt
 from demo.play import Sale, Told
-from demo.programs import OldShop, Sidecar, run_command
+from demo.programs import COMMAND, OldShop, Sidecar, run_command
 from demo.site import Home
 from prometheus_client.parser import text_string_to_metric_families
 from stack import eventually
@@ -108,9 +109,18 @@ class CanarySite:
 
     def switch(self, *words: str) -> None:
         """``seckill-sidecar route buy …``, and wait until each worker has said that it follows."""
-        before = self.said("is now")
+        before = self.sidecar.log.stat().st_size
         self.say("route", "buy", *words)
-        eventually(lambda: self.said("is now") == before + WORKERS, 30, "all workers follow")
+        (one,) = self.status()["routes"]
+        share = f" for {one['percent']} %" if one["percent"] < 100 else ""
+        line = f"route buy is now: {one['mode']}{share}"
+        eventually(lambda: self.said(line, since=before) == WORKERS, 30, "all workers follow")
+
+    def status(self) -> Any:
+        """What ``seckill-sidecar status --json`` tells."""
+        command = [*COMMAND, "status", "--json", "-c", str(self.home.config)]
+        done = subprocess.run(command, env=self.sidecar.environment(), capture_output=True, timeout=60, check=False)
+        return json.loads(done.stdout)
 
     def reload(self, **route: Any) -> None:
         """Change the YAML and hang up; wait until only new workers are there."""
@@ -143,9 +153,10 @@ class CanarySite:
 
     # -- what is to be seen
 
-    def said(self, words: str) -> int:
-        """How many lines of the sidecar's log have these words in them."""
-        return sum(words in line for line in self.sidecar.log.read_text(errors="replace").splitlines())
+    def said(self, words: str, since: int = 0) -> int:
+        """How many lines of the sidecar's log have these words in them, from this byte on."""
+        said = self.sidecar.log.read_bytes()[since:].decode(errors="replace")
+        return sum(words in line for line in said.splitlines())
 
     def decisions(self) -> list[dict[str, Any]]:
         """The lines of the log about purchases."""

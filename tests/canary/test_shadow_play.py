@@ -1,4 +1,4 @@
-"""A route in shadow in front of the demo's shop: everybody is served by the shop, and the log says what would have been."""
+"""A route in shadow before the demo's shop: the shop serves everybody, and the log says what would have been."""
 
 from __future__ import annotations
 

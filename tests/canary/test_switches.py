@@ -89,14 +89,13 @@ def test_what_was_said_holds_after_a_restart_and_is_named_in_status(new_site: Ne
     site.switch("--mode", "shadow")
     site.sidecar.restart()
     assert is_the_shops(site.buy("ann"))
-    (told,) = status(site)["routes"]
+    (told,) = site.status()["routes"]
     assert (told["mode"], told["override"]["configured"]["mode"]) == ("shadow", "enforce")
     assert "@" in told["override"]["by"]
     site.reload(percent=50)
     assert is_the_shops(site.buy("bob"))
     site.switch("--reset")
-    (told,) = status(site)["routes"]
-    assert told == {"route": "buy", "mode": "enforce", "percent": 50}
+    assert site.status()["routes"] == [{"route": "buy", "mode": "enforce", "percent": 50}]
 
 
 def test_a_reload_takes_the_modes_of_the_yaml(new_site: NewSite) -> None:
@@ -129,12 +128,6 @@ def test_without_the_ledger_a_process_begins_as_configured(new_site: NewSite, re
 
 
 # -- the command --------------------------------------------------------------------------------------
-
-
-def status(site: CanarySite) -> dict[str, Any]:
-    """``status --json``, as the library tells it."""
-    standing = site.site.lookout.look()
-    return {"routes": [one.facts() for one in standing.routes], "unread": standing.unread_routes}
 
 
 @pytest.fixture
@@ -190,5 +183,6 @@ def test_what_can_not_be_read_is_named_with_its_remedy(route: Any, record: str) 
     code, said = route("list")
     assert code == 69
     assert "route buy --reset" in said
-    assert "route buy --reset" in status(site)["unread"]
+    found = site.status()
+    assert (found["ready"], "route buy --reset" in found["troubles"][0]) == (True, True)
     assert route("buy", "--reset") == (0, "route buy: enforce\n")

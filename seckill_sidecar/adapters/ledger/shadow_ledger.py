@@ -21,7 +21,7 @@ _FIRST_SIGHT = (0, 0)
 
 
 class ShadowLedger:
-    """``ports.Reserving`` without consequences."""
+    """``ports.Shadow`` on one Redis."""
 
     def __init__(self, line: Line, keys: Keys, rules: LedgerRules, now_us: str = "") -> None:
         """``now_us`` replaces the server's time in tests; production leaves it empty."""
