@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -193,6 +194,10 @@ class CanarySite:
         assert self.site.lookout.look().queue in (0, None)
         assert list(self.site.orders.orders(SKU)) == []
         self.say("audit", "--patience", "1s")
+
+
+NewSite = Callable[..., CanarySite]
+"""Makes a site: ``new_site(limits={…}).start(mode="shadow")``."""
 
 
 def soon() -> Deadline:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from canary_site import CanarySite
-
-NewSite = Callable[..., CanarySite]
+from canary_site import CanarySite, NewSite
 
 
 @pytest.fixture

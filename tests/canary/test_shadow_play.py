@@ -6,8 +6,7 @@ from collections import Counter
 from contextlib import closing
 from http.client import HTTPConnection
 
-from canary_site import FORM, SKU, CanarySite, is_the_shops
-from conftest import NewSite
+from canary_site import FORM, SKU, CanarySite, NewSite, is_the_shops
 from demo.plan import Plan, crowd
 from stack import Redis
 

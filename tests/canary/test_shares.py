@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from canary_site import is_the_shops
-from conftest import NewSite
+from canary_site import NewSite, is_the_shops
 
 from seckill_sidecar.gate.mode import Share, Stances
 from seckill_sidecar.model import Mode, Override, Stance

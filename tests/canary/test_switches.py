@@ -12,8 +12,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from canary_site import WORKERS, CanarySite, is_the_shops, soon
-from conftest import NewSite
+from canary_site import WORKERS, CanarySite, NewSite, is_the_shops, soon
 from demo.line import Reply
 from stack import Redis, eventually
 
