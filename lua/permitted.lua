@@ -8,8 +8,8 @@
 -- Returns the commands' names; none if nothing is missing
 
 local COMMANDS = {
-  'DEL', 'EXISTS', 'GET', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HLEN', 'HMGET', 'HSET', 'RENAME', 'SET',
-  'TIME', 'TYPE', 'UNLINK', 'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
+  'DEL', 'EXISTS', 'GET', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HLEN', 'HMGET', 'HSET', 'PEXPIRE', 'RENAME',
+  'SET', 'TIME', 'TYPE', 'UNLINK', 'XADD', 'XLEN', 'ZADD', 'ZCARD', 'ZREM', 'ZREMRANGEBYSCORE', 'ZSCORE',
 }
 
 local missing = {}

@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import atexit
 import errno
+import getpass
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -25,7 +27,20 @@ from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, StoreError, UsageError
 from seckill_sidecar.gate.identify import is_buyer
 from seckill_sidecar.observers.log import let_go_of_full_outputs
-from seckill_sidecar.ops import audit, doctor, export, install, items, nginx, orders, parked, rebuild, status, verify
+from seckill_sidecar.ops import (
+    audit,
+    doctor,
+    export,
+    install,
+    items,
+    nginx,
+    orders,
+    parked,
+    rebuild,
+    routes,
+    status,
+    verify,
+)
 from seckill_sidecar.plugs.listeners import doors_to_open, try_doors
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
@@ -95,7 +110,8 @@ def parser() -> argparse.ArgumentParser:
     add("serve", _serve, "run the sidecar under gunicorn")
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
-    items.add_arguments(add("item", _item, "load, open, close, add to, show or list items"))
+    items.add_arguments(add("item", _item, "load, open, close, add to, show or list items, or their shadows"))
+    routes.add_arguments(add("route", _route, "show how a route is treated (mode, percent), or change it at once"))
     orders.add_arguments(
         add("order", _order, "show, pay or cancel an order; exit 3 unknown, 4 refused, 5 paid too late")
     )
@@ -215,9 +231,24 @@ def _daemon(arguments: argparse.Namespace) -> Daemon:
 def _item(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     site = Site(settings)
-    command = items.Items(site.ledger, site.orders, site.clock)
+    command = items.Items(site.ledger, site.shadow, site.orders, site.clock)
     print(command.run(arguments, settings.items))
     return 1 if command.damaged else 0
+
+
+def _route(arguments: argparse.Namespace) -> int:
+    site = Site(_settings(arguments))
+    print(site.route_switches(_operator()).run(arguments))
+    return 0
+
+
+def _operator() -> str:
+    """Who has called: the user behind sudo, if there is one, and the host."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in containers
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def _order(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import atexit
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,15 @@ from typing import Any
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, examine_broker, queue_state, quiet_pika
-from seckill_sidecar.adapters.ledger import RedisLedger, connect_ledger, connect_standings, examine_ledger
+from seckill_sidecar.adapters.ledger import (
+    RedisLedger,
+    ShadowLedger,
+    connect_ledger,
+    connect_shadow,
+    connect_standings,
+    connect_switches,
+    examine_ledger,
+)
 from seckill_sidecar.adapters.markers import UNMARKED, Markers
 from seckill_sidecar.adapters.orders_db import connect_orders_db, connect_replica
 from seckill_sidecar.adapters.storefront import ReverseProxy, probe
@@ -28,7 +36,8 @@ from seckill_sidecar.gate.hand_off import HandOff
 from seckill_sidecar.gate.identify import AddressReader, Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
-from seckill_sidecar.gate.pipeline import Observer, Pipeline, Policies
+from seckill_sidecar.gate.mode import Matched, ModeStage, Share, Stances
+from seckill_sidecar.gate.pipeline import Observer, PassesOn, Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.room import Room
@@ -45,18 +54,21 @@ from seckill_sidecar.ops.doctor.requests import SKU
 from seckill_sidecar.ops.nginx.sight import Sight, any_sees_all, sight_of
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
+from seckill_sidecar.ops.routes import RouteSwitches
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Environ, Middleware, StartResponse
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.plugs.probe import Probe
-from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState
+from seckill_sidecar.ports import Broker, Consumer, OrdersDb, QueueState, Reserving
 from seckill_sidecar.settings import Settings, load
 from seckill_sidecar.settings.schema import Timeouts
+from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import PROBE, Keyring, SigningKey
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
 from seckill_sidecar.workers.shield import Shield
+from seckill_sidecar.workers.switchboard import Switchboard
 from seckill_sidecar.workers.writer import Writer
 
 _writer_log = logging.getLogger("seckill_sidecar.writer")
@@ -156,34 +168,49 @@ class Site:
 
     def _probe(self) -> Probe:
         settings = self.settings
-        routes = Routes(settings.routes, settings.limits.body)
+        routes = Routes(settings.routes, settings.limits.body)  # whether they are off at the moment or not
         return Probe(routes, AddressReader(settings.identity), self.keyring, self.clock)
 
     @cached_property
     def gate(self) -> Pipeline:
-        settings = self.settings
-        return Pipeline(
-            routes=Routes(settings.routes, settings.limits.body),
-            room=Room(settings.limits.in_flight, settings.limits.wait, self.clock),
-            local=Local(settings.limits.remember_sold_out, self.clock),
-            identifier=self._identifier,
-            reserver=Reserver(
-                self.ledger, self.breaker("ledger"), self.clock, known_items=[item.sku for item in settings.items]
-            ),
-            hand_off=self._hand_off,
-            reply=Reply(
-                settings.serve.prefix, self.keyring, settings.limits, self.clock, shielded=settings.shield.enabled
-            ),
-            watcher=Watcher(settings.settles, settings.limits.body),
-            promptly=Promptly(self.settler, self.clock),
-            policies=Policies(
-                request_seconds=settings.timeouts.request,
-                on_ledger_down=settings.fallbacks.on_ledger_down,
-                on_storefront_down=settings.fallbacks.on_storefront_down,
-            ),
-            clock=self.clock,
-            observers=self._observers(),
+        policies = self.settings.fallbacks
+        return self._pipeline(
+            self.ledger,
+            self._hand_off,
+            Policies(self.settings.timeouts.request, policies.on_ledger_down, policies.on_storefront_down),
+            self._observers(),
+            passes_on=self._mode_stage.passes_on,
         )
+
+    def _pipeline(
+        self,
+        ledger: Reserving,
+        hand_off: HandOff,
+        policies: Policies,
+        observers: Sequence[Observer],
+        passes_on: PassesOn = lambda *_: False,
+    ) -> Pipeline:
+        settings, clock = self.settings, self.clock
+        known_items = [item.sku for item in settings.items]
+        return Pipeline(
+            routes=self._routes,
+            room=Room(settings.limits.in_flight, settings.limits.wait, clock),
+            local=Local(settings.limits.remember_sold_out, clock),
+            identifier=self._identifier,
+            reserver=Reserver(ledger, self.breaker("ledger"), clock, known_items),
+            hand_off=hand_off,
+            reply=Reply(settings.serve.prefix, self.keyring, settings.limits, clock, shielded=settings.shield.enabled),
+            watcher=Watcher(settings.settles, settings.limits.body),
+            promptly=Promptly(self.settler, clock),
+            policies=policies,
+            clock=clock,
+            observers=observers,
+            passes_on=passes_on,
+        )
+
+    @cached_property
+    def _routes(self) -> Routes:
+        return Routes(self.settings.routes, self.settings.limits.body, self.stances.of)
 
     def _observers(self) -> list[Observer]:
         observers: list[Observer] = [log.DecisionLog(self.clock)]
@@ -193,6 +220,47 @@ class Site:
             observers.append(self.shield.tell)
         return observers
 
+    # -- routes that are not, or not for all, the gate's to decide
+
+    @cached_property
+    def stances(self) -> Stances:
+        """How each route is treated in this process."""
+        return Stances(self.settings.routes)
+
+    @cached_property
+    def _mode_stage(self) -> ModeStage:
+        # The oldest key: a new one that comes before it moves no buyer to the other side.
+        secret = self.settings.keys[-1].secret.get_secret_value().encode() if self.settings.keys else b""
+        observers = [self.metrics.passed_on] if self.metrics else []
+        return ModeStage(self.stances, Share(secret), self._buyer_of, self._rehearsal().decide, observers)
+
+    def _buyer_of(self, request: Request, match: Matched) -> str:
+        return self._identifier.buyer_of(request, match.route, match.path_values)
+
+    def _rehearsal(self) -> Pipeline:
+        """The same gate, of which nobody hears but the log: it keeps nobody waiting, and hands nothing off."""
+        settings = self.settings
+        seconds = min(settings.timeouts.request, settings.timeouts.ledger)
+        observers: list[Observer] = [log.DecisionLog(self.clock, mode="shadow")]
+        if self.metrics:
+            observers.append(self.metrics.rehearsed)
+        hand_off = HandOff(self.ledger, None, self.breaker("broker"), "keep", log.log_left_undone)
+        return self._pipeline(self.shadow, hand_off, Policies(seconds, "refuse", "keep"), observers)
+
+    @cached_property
+    def shadow(self) -> ShadowLedger:
+        """The ledger beside the ledger."""
+        return connect_shadow(self.settings, self.clock)
+
+    def route_switches(self, who: str) -> RouteSwitches:
+        """What operators say of routes, seen and said by one of them."""
+        return RouteSwitches(connect_switches(self.settings, self.clock), self.settings.routes, self.clock, who)
+
+    def follow_switches(self) -> None:
+        """Treat routes as operators say, from now on and as it changes."""
+        if self.settings.routes:
+            Switchboard(partial(connect_switches, self.settings, self.clock), self.stances, self.clock).start()
+
     @cached_property
     def shield(self) -> Shield | None:
         """None unless it is enabled."""
@@ -201,7 +269,7 @@ class Site:
             return None
         markers = self._markers
         connect = partial(connect_standings, settings, self.clock)
-        return Shield(markers, connect, self.clock, whole=any_sees_all(settings.routes))
+        return Shield(markers, connect, self.clock, any_sees_all(settings.routes), self.stances.spares)
 
     @cached_property
     def _markers(self) -> Markers:
@@ -268,7 +336,8 @@ class Site:
     def lookout(self) -> Lookout:
         """Sees how everything stands."""
         depth = None if self.settings.stores.broker == "none" else self._backlog
-        return Lookout(self.ledger, self.looked_up_orders, depth, self.clock)
+        routes = self.route_switches("").standing
+        return Lookout(self.ledger, self.looked_up_orders, depth, self.clock, routes)
 
     def _order_resource(self) -> OrderResource:
         return OrderResource(
@@ -438,6 +507,7 @@ class SeckillMiddleware:
         settings = conf if isinstance(conf, Settings) else load(conf, os.environ)
         site = Site(settings)
         site.refuse_unfit_ledger()
+        site.follow_switches()
         site.keep_shield()
         self._middleware = site.middleware(application)
 
@@ -459,6 +529,7 @@ def sidecar(settings: Settings | None = None) -> Any:
     site = Site(settings, role="sidecar")
     storefront = site.storefront()
     site.refuse_unfit_ledger()
+    site.follow_switches()
     site.keep_shield()
     return site.doors(site.middleware(storefront))
 

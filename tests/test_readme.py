@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(
     r"(?m)^.*?seckill-sidecar "
-    r"((?:check|config|migrate|serve|relay|writer|item|audit|doctor|nginx|token) .*?)(?: & .*|\))?$",
+    r"((?:check|config|migrate|serve|relay|writer|item|route|audit|doctor|nginx|token) .*?)(?: & .*|\))?$",
     README,
 )
 

@@ -22,12 +22,13 @@ def main() -> int:
     parser.add_argument("--listen", default="127.0.0.1:8080", help="address:port (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=Path(), help="folder of orders.sqlite (default: here)")
     parser.add_argument("--key", default="demo", help="id of the key that SECKILL_SECRET holds (default: %(default)s)")
+    parser.add_argument("--unsigned", action="store_true", help="sell to everybody, as before there was a gate")
     options = parser.parse_args()
     secret = os.environ.get("SECKILL_SECRET", "")
     if not secret:
         parser.error("SECKILL_SECRET is not set; give it the secret of the sidecar's key")
     host, _, port = options.listen.rpartition(":")
-    shop = Shop((host, int(port)), options.data, {options.key: secret.encode()})
+    shop = Shop((host, int(port)), options.data, {options.key: secret.encode()}, options.unsigned)
     # shutdown() waits for the serving loop, so it can't run in the handler that interrupts that loop.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=shop.shutdown).start())
     print(f"the old shop is open at http://{host}:{shop.server_port}/", flush=True)

@@ -56,6 +56,11 @@ class Identifier:
             hold_ms=None if route.hold is None else int(route.hold * 1000),
         )
 
+    def buyer_of(self, request: Request, route: Route, path_values: Mapping[str, str]) -> str:
+        """The verified buyer of a route's request, whatever it asks for; raises ``Refusal`` or ``Malformed``."""
+        reader = Values(request, path_values, self._body_limit)
+        return self.buyer(request, route.buyer or self._identity.buyer, reader)
+
     def buyer(self, request: Request, source: BuyerSource | None, reader: Values | None = None) -> str:
         """The verified buyer; raises ``Refusal`` (401) if there is none that can be believed."""
         if source is None:

@@ -1,11 +1,11 @@
 """The way of a purchase, top to bottom.
 
-    route ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
+    route ── mode? ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
 
 What is no purchase leaves at the first stage; if it is a payment or a cancellation, its answer is watched
-(``settle.py``). What is refused leaves by a ``Refusal``, from whichever stage
-found the reason, and becomes an answer at the end. Past the point of no return the order exists, and every
-answer says so or names it.
+(``settle.py``). What is not the gate's to decide leaves at the second (``mode.py``). What is refused leaves by a
+``Refusal``, from whichever stage found the reason, and becomes an answer at the end. Past the point of no return
+the order exists, and every answer says so or names it.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Decided:
 
 
 Observer = Callable[[Decided], None]
+PassesOn = Callable[[Request, Match], bool]
+"""Whether a request of a route is not the gate's to decide: the mode stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Pipeline:
         policies: Policies,
         clock: Clock,
         observers: Sequence[Observer] = (),
+        passes_on: PassesOn = lambda *_: False,
     ) -> None:
         self._routes = routes
         self._room = room
@@ -112,15 +115,20 @@ class Pipeline:
         self._policies = policies
         self._clock = clock
         self._observers = tuple(observers)
+        self._passes_on = passes_on
 
     def decide(self, request: Request) -> Outcome:
         """What becomes of one request. Never raises for what a client or a store did."""
         visit = _Visit(self._clock.monotonic())
         try:
-            match = visit.match = self._routes.match(request)
+            match = self._routes.match(request)
             if match is None:
                 watched = self._watcher.watched(request)
                 return PASS_ON if watched is None else PassOn(watched)
+            if self._passes_on(request, match):
+                return PASS_ON
+            visit.match = match
+            match.refuse_if_faulty()
             self._room.refuse_if_full()
             purchase = visit.purchase = self._identifier.purchase(request, match.route, match.path_values)
             self._spare_the_ledger(request, purchase)

@@ -8,7 +8,7 @@ from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import BreakerOpen, OutcomeUnknown, StoreDown, StoreError
 from seckill_sidecar.model import Decision, Purchase, Verdict
-from seckill_sidecar.ports import Breaker, Ledger
+from seckill_sidecar.ports import Breaker, Reserving
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.25
@@ -18,7 +18,7 @@ _MOST_KNOWN = 100_000
 class Reserver:
     """The reserve stage: one deduction at most, however often it has to ask."""
 
-    def __init__(self, ledger: Ledger, breaker: Breaker, clock: Clock, known_items: Iterable[str] = ()) -> None:
+    def __init__(self, ledger: Reserving, breaker: Breaker, clock: Clock, known_items: Iterable[str] = ()) -> None:
         """``known_items`` are on sale for certain: a ledger that has never heard of one has lost it."""
         self._ledger = ledger
         self._breaker = breaker

@@ -9,7 +9,7 @@ from itertools import islice
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, StoreError
-from seckill_sidecar.model import ItemView
+from seckill_sidecar.model import ItemView, RouteStance
 from seckill_sidecar.ports import Ledger, OrdersDb, ParkedState
 
 MOST_ITEMS = 200
@@ -42,6 +42,9 @@ class Standing:
     parked: Mapping[ParkedState, int] = field(default_factory=dict)
     queue: int | None = None
     """Messages ready for the writers; None without a broker, or if it did not answer."""
+    routes: Sequence[RouteStance] = ()
+    unread_routes: str = ""
+    """Why it can't be read what operators say of routes, if so."""
 
     @property
     def ready(self) -> bool:
@@ -52,8 +55,16 @@ class Standing:
 class Lookout:
     """Asks the stores, each question within two seconds."""
 
-    def __init__(self, ledger: Ledger, orders: OrdersDb, depth: Callable[[], int] | None, clock: Clock) -> None:
-        """``depth`` counts the messages in RabbitMQ's orders queue; None without a broker."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        orders: OrdersDb,
+        depth: Callable[[], int] | None,
+        clock: Clock,
+        routes: Callable[[], Sequence[RouteStance]] = tuple,
+    ) -> None:
+        """``depth`` counts the messages in RabbitMQ's orders queue; None without a broker. ``routes`` tells of them."""
+        self._routes = routes
         self._ledger = ledger
         self._orders = orders
         self._depth = depth
@@ -64,6 +75,10 @@ class Lookout:
         standing = Standing()
         with _answering(standing, "ledger"):
             standing.items = [self._item(sku) for sku in islice(self._ledger.items(self._soon()), most_items)]
+            try:
+                standing.routes = self._routes()
+            except LedgerUntrusted as error:
+                standing.unread_routes = error.what
         with _answering(standing, "database"):
             standing.parked = self._orders.parked_counts()
         if self._depth is not None:

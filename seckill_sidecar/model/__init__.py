@@ -7,6 +7,7 @@ them; durations in Python are seconds.
 from seckill_sidecar.model.decisions import Decision, OutboxEntry, Settled, Settlement
 from seckill_sidecar.model.events import MESSAGE_VERSION, Event
 from seckill_sidecar.model.items import Item, ItemView, Rate
+from seckill_sidecar.model.modes import Mode, Override, RouteStance, Stance
 from seckill_sidecar.model.orders import Order, Purchase, restated
 from seckill_sidecar.model.words import ORDER_ID, SKU, EventKind, State, Verdict
 
@@ -19,12 +20,16 @@ __all__ = [
     "EventKind",
     "Item",
     "ItemView",
+    "Mode",
     "Order",
     "OutboxEntry",
+    "Override",
     "Purchase",
     "Rate",
+    "RouteStance",
     "Settled",
     "Settlement",
+    "Stance",
     "State",
     "Verdict",
     "restated",

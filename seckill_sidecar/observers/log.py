@@ -34,8 +34,10 @@ class DecisionLog:
     number: a rush must not become a rush of log lines.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, **more: str) -> None:
+        """``more`` stands in each line: ``mode="shadow"``."""
         self._clock = clock
+        self._more = more
         self._turned_away: Counter[str] = Counter()
         self._told_at = float("-inf")
 
@@ -49,7 +51,7 @@ class DecisionLog:
         elif fact.verdict is Verdict.ACCEPTED:
             level = logging.INFO
         if _gate.isEnabledFor(level):
-            _gate.log(level, "decided", extra=_facts(fact))
+            _gate.log(level, "decided", extra=_facts(fact) | self._more)
 
     def _count(self, reason: str) -> None:
         self._turned_away[reason] += 1
@@ -57,7 +59,7 @@ class DecisionLog:
         if now - self._told_at >= 1.0:
             self._told_at = now
             numbers, self._turned_away = self._turned_away, Counter()
-            _gate.warning("purchases turned away since the last such line", extra=numbers)
+            _gate.warning("purchases turned away since the last such line", extra={**numbers, **self._more})
 
 
 def _facts(fact: Decided) -> dict[str, Any]:

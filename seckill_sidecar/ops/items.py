@@ -1,4 +1,4 @@
-"""``item load|open|close|pause|add|show|list``: what an operator does to items."""
+"""``item load|open|close|pause|add|show|shadow|list``: what an operator does to items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import SKU, Item, ItemView
-from seckill_sidecar.ports import Ledger, OrdersDb
+from seckill_sidecar.ports import Ledger, OrdersDb, Shadow
 from seckill_sidecar.settings.schema import ItemSettings
 from seckill_sidecar.settings.values import parse_duration, parse_moment
 
@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("sku")
     add.add_argument("units", type=int)
     actions.add_parser("show", help="one item as it stands").add_argument("sku")
+    shadow = actions.add_parser("shadow", help="what would have been sold of one item by routes in shadow")
+    shadow.add_argument("sku")
+    shadow.add_argument("--anew", action="store_true", help="forget it: the next purchase starts with all units free")
     actions.add_parser("list", help="all items as they stand")
     for action_parser in actions.choices.values():
         action_parser.add_argument("--json", action="store_true", help="as JSON, for programs")
@@ -47,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Items:
     """Carries the commands out."""
 
-    def __init__(self, ledger: Ledger, orders: OrdersDb, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, shadow: Shadow, orders: OrdersDb, clock: Clock) -> None:
         self._ledger = ledger
+        self._shadow = shadow
         self._orders = orders
         self._clock = clock
         self.damaged: dict[str, str] = {}
@@ -68,6 +72,8 @@ class Items:
             return [self._load(item, arguments.replaces) for item in wanted]
         if arguments.action == "list":
             return self._all()
+        if arguments.action == "shadow":
+            return self._in_shadow(valid_sku(arguments.sku), arguments.anew)
         return [self._one(arguments)]
 
     def _all(self) -> list[ItemView]:
@@ -79,6 +85,12 @@ class Items:
                 # The others are wanted all the more when one is damaged.
                 self.damaged[sku] = error.what
         return [view for view in found if view is not None]
+
+    def _in_shadow(self, sku: str, anew: bool) -> list[ItemView]:
+        if anew:
+            self._shadow.forget(sku, self._deadline())
+        view = self._shadow.item(sku, self._deadline())
+        return [] if view is None else [view]
 
     def _one(self, arguments: argparse.Namespace) -> ItemView:
         sku = valid_sku(arguments.sku)

@@ -31,6 +31,8 @@ def troubles(standing: Standing) -> list[str]:
             found.append(f"{item.sku} can't be read ({item.damage or 'nothing is there'}): it refuses")
         elif item.view.status == "paused":
             found.append(f"{item.sku} is paused: see the log, then seckill-sidecar item open {item.sku}")
+    if standing.unread_routes:
+        found.append(standing.unread_routes)
     waiting = sum(count for state, count in standing.parked.items() if state.waits)
     if waiting:
         found.append(f"{waiting} messages are parked and wait for you: seckill-sidecar parked list")
@@ -45,6 +47,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "queue": standing.queue,
         "parked": {state.value: count for state, count in standing.parked.items()},
         "items": [_item(item) for item in standing.items],
+        "routes": [one.facts() for one in standing.routes],
         "troubles": troubles(standing),
     }
 
@@ -64,6 +67,9 @@ def _lines(standing: Standing) -> Iterator[str]:
     on_its_way = "unknown" if standing.queue is None and "broker" in standing.stores else standing.queue or 0
     parked = sum(count for state, count in standing.parked.items() if state.waits)
     yield f"orders  {on_its_way} in RabbitMQ, {parked} parked"
+    for route in standing.routes:
+        if route.override is not None or not route.now.is_whole:
+            yield str(route)
     rows = [_HEAD, *map(_row, standing.items)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, status, *numbers in rows:

@@ -11,8 +11,7 @@ import resource
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.gate.identify import AddressReader
 from seckill_sidecar.gate.route import Routes
-from seckill_sidecar.wire.answers import Answer, Refusal
-from seckill_sidecar.wire.fields import Malformed
+from seckill_sidecar.wire.answers import Answer
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import PROBE, InvalidToken, Keyring
 
@@ -50,11 +49,10 @@ class Probe:
 
     def _route(self, request: Request) -> str:
         """The purchase's route, ``?`` if it is ambiguous, nothing if it is no purchase."""
-        try:
-            match = self._routes.match(request)
-        except (Malformed, Refusal):
-            return _AMBIGUOUS
-        return "" if match is None else match.route.name
+        match = self._routes.match(request)
+        if match is None:
+            return ""
+        return _AMBIGUOUS if match.fault is not None else match.route.name
 
 
 def _let_through(request: Request, nonce: str) -> list[str]:

@@ -6,7 +6,7 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
-from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Standing, Standings
+from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
 
@@ -26,7 +26,10 @@ __all__ = [
     "Parked",
     "ParkedState",
     "QueueState",
+    "Reserving",
+    "Shadow",
     "Standing",
     "Standings",
+    "Switches",
     "Written",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from seckill_sidecar.model import (
     ItemView,
     Order,
     OutboxEntry,
+    Override,
     Purchase,
     Settled,
     State,
@@ -46,20 +47,34 @@ class Ends:
     digest: str
 
 
-class Ledger(Protocol):
-    """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
+class Reserving(Protocol):
+    """What decides purchases: the ledger, or its shadow."""
 
     def reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
         """Decide one purchase and, if accepted, deduct, hold and record it, in one step."""
-
-    def settle(self, order_id: str, state: State, reason: str, deadline: Deadline) -> Settled:
-        """Move an order from ``held`` to ``state``; units of a cancelled or expired one go back on sale."""
 
     def seal(self, order_id: str, deadline: Deadline) -> Order | None:
         """The order if it exists; else make sure that this id can never become one, and return None.
 
         The truthful end of an unknown outcome: a ``reserve`` that is still on its way finds the seal.
         """
+
+
+class Shadow(Reserving, Protocol):
+    """What lies beside the ledger for routes in shadow: it decides as the ledger would, and nothing comes of it."""
+
+    def item(self, sku: str, deadline: Deadline) -> ItemView | None:
+        """An item's shadow as it stands, or None if there is none."""
+
+    def forget(self, sku: str, deadline: Deadline) -> None:
+        """Let the next purchase of an item start its shadow anew."""
+
+
+class Ledger(Reserving, Protocol):
+    """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
+
+    def settle(self, order_id: str, state: State, reason: str, deadline: Deadline) -> Settled:
+        """Move an order from ``held`` to ``state``; units of a cancelled or expired one go back on sale."""
 
     def order(self, order_id: str, deadline: Deadline) -> Order | None:
         """The order as it stands, or None."""
@@ -161,6 +176,22 @@ class Standings(Protocol):
 
     def of(self, skus: Sequence[str], deadline: Deadline) -> list[Standing]:
         """How these items stand, in their order."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Switches(Protocol):
+    """What operators say of routes in the place of the configuration, for all hosts."""
+
+    def read(self, routes: Sequence[str], deadline: Deadline) -> Mapping[str, Override]:
+        """What is said of these routes, by name; those of which nothing is said are missing."""
+
+    def put(self, route: str, override: Override, deadline: Deadline) -> None:
+        """Let this hold for a route until it is reset."""
+
+    def reset(self, route: str, deadline: Deadline) -> None:
+        """Leave a route to its configuration again."""
 
     def close(self) -> None:
         """Give the connection back."""

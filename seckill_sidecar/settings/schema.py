@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from seckill_sidecar.model import Mode, Stance
 from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Size, StoreUrl, masked
 
 STATEMENT_NAMES = frozenset(
@@ -348,6 +349,18 @@ class Route(RequestKind):
         None, description="for redirect: a path on this site, for example /thanks?order={order}&token={token}"
     )
     hold: Duration | None = Field(None, gt=0, description="how long an unpaid hold lives; the item's by default")
+    mode: Literal["enforce", "shadow", "off"] = Field(
+        "enforce",
+        description="enforce: the gate decides; shadow: it logs what it would have decided, and the legacy site serves everybody; off: as if the route were not there",
+    )
+    percent: int = Field(
+        100, ge=0, le=100, description="share of the buyers for whom the mode holds; the others as with off"
+    )
+
+    @property
+    def stance(self) -> Stance:
+        """Mode and percent together."""
+        return Stance(Mode(self.mode), self.percent)
 
 
 class SettleRoute(RequestKind):

@@ -127,12 +127,20 @@ class Request:
         if len(body) > most:
             self.environ["wsgi.input"] = _Joined(body, self.environ["wsgi.input"])
             raise Malformed(f"the body is larger than {most} bytes", 413)
+        self.environ["wsgi.input"] = io.BytesIO(body)
         if declared and len(body) < int(declared):
             raise Malformed("the body ended early")
-        self.environ["wsgi.input"] = io.BytesIO(body)
-        if self.environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+        if (coding := self.environ.pop("HTTP_TRANSFER_ENCODING", None)) is not None:
+            self.environ["seckill.coding"] = coding
             self.environ["CONTENT_LENGTH"] = str(len(body))
         return body
+
+    def frame_as_sent(self) -> None:
+        """Let the body go on as it came, in chunks if it did, though it was read meanwhile."""
+        coding = self.environ.pop("seckill.coding", None)
+        if coding is not None:
+            self.environ["HTTP_TRANSFER_ENCODING"] = coding
+            del self.environ["CONTENT_LENGTH"]
 
     def _read(self, wanted: int) -> bytes:
         parts, left = [], wanted
@@ -141,6 +149,7 @@ class Request:
                 parts.append(part)
                 left -= len(part)
         except Exception as error:  # every server has its own for a body that is none
+            self.environ["wsgi.input"] = _Joined(b"".join(parts), _Broken(error))
             raise Malformed("the body can't be read") from error
         return b"".join(parts)
 
@@ -186,6 +195,16 @@ class _Joined(io.RawIOBase):
         if size < 0:
             return head + bytes(self._rest.read())
         return head or bytes(self._rest.read(size))
+
+
+class _Broken:
+    """The rest of a body that could not be read: whoever reads on, meets the same fault."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def read(self, _: int = -1) -> bytes:
+        raise self._fault
 
 
 @lru_cache(maxsize=256)

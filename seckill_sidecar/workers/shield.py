@@ -40,8 +40,19 @@ _DOUBTFUL = frozenset([Verdict.ACCEPTED, Verdict.SOLD_OUT, Verdict.CLOSED, Verdi
 class Shield:
     """One process's part in keeping the markers."""
 
-    def __init__(self, markers: Markers, connect: Callable[[], Standings], clock: Clock, whole: bool = False) -> None:
-        """``connect`` opens a view of the ledger; ``whole`` also marks ``_all`` when every item is gone."""
+    def __init__(
+        self,
+        markers: Markers,
+        connect: Callable[[], Standings],
+        clock: Clock,
+        whole: bool = False,
+        spares: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """``connect`` opens a view of the ledger; ``whole`` also marks ``_all`` when every item is gone.
+
+        ``spares`` tells of items that have no marker however they stand: some of their buyers are the storefront's.
+        """
+        self._spares = spares
         self._markers = markers
         self._connect = connect
         self._clock = clock
@@ -198,7 +209,7 @@ class Shield:
         standings = self._view().of(skus, deadline)
         if deadline.passed():
             raise DeadlinePassed("ledger", f"it took longer than {PATIENCE} s to say how items stand")
-        return standings
+        return [Standing(one.sku) if self._spares(one.sku) else one for one in standings]
 
     def _mark(self, name: str, wanted: Marks, present: Marks = UNMARKED) -> None:
         if wanted != present:

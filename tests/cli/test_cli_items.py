@@ -244,3 +244,16 @@ def test_a_damaged_item_is_said_to_be_damaged(sale: Home, redis_server: Redis) -
     done = sale.run("item", "show", "kettle")
     assert (done.code, done.out) == (69, "")
     assert "kettle" in done.err
+
+
+def test_what_would_have_been_sold_is_shown_and_forgotten(sale: Home) -> None:
+    assert sale.run("item", "load").code == 0
+    site = site_of(sale)
+    for buyer in ("alice", "bob"):
+        site.shadow.reserve(Purchase(new_id("kettle"), "kettle", buyer, 1), deadline())
+    (shown,) = sale.run("item", "shadow", "kettle", "--json").json
+    assert (shown["total"], shown["free"], shown["held"]) == (5, 3, 2)
+    assert view(sale)["free"] == 5
+    assert sale.run("item", "shadow", "kettle", "--anew", "--json").json == []
+    assert sale.run("item", "shadow", "kettle").code == 0
+    site.shadow.close()

@@ -121,3 +121,14 @@ def test_a_buyer_beyond_the_queue_is_turned_away(shop: Shop) -> None:
     with shop.desk.serving():
         assert buy(shop, signed()).status == 503
     assert buy(shop, signed()).status == 200
+
+
+def test_the_shop_as_it_was_before_the_gate_sells_to_everybody(tmp_path: Path) -> None:
+    with Shop(("127.0.0.1", 0), tmp_path, {"k1": SECRET}, unsigned=True) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        told = [read_answer(buy(server, headers)) for headers in (FORM, FORM, signed())]
+        server.shutdown()
+        serving.join(10)
+    assert [one.order.startswith("shop-") for one in told] == [True, True, False]
+    assert len({one.order for one in told}) == 3

@@ -171,7 +171,9 @@ class Shop:
         """Run ``item …`` or ``rebuild …`` as the command line would."""
         arguments = parser().parse_args(words)
         if words[0] == "item":
-            return Items(self.site.ledger, self.site.orders, CLOCK).run(arguments, self.site.settings.items)
+            return Items(self.site.ledger, self.site.shadow, self.site.orders, CLOCK).run(
+                arguments, self.site.settings.items
+            )
         return self._rebuild(arguments)
 
     def _rebuild(self, arguments: argparse.Namespace) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,9 +59,9 @@ class Host:
         self.folder = folder / "shield"
         self.markers = Markers(self.folder, self.clock)
 
-    def process(self, whole: bool = False) -> Shield:
+    def process(self, whole: bool = False, spares: Callable[[str], bool] = lambda _: False) -> Shield:
         """Another process of the sidecar; its steps are a test's to take."""
-        return Shield(Markers(self.folder, self.clock), lambda: self.ledger, self.clock, whole)
+        return Shield(Markers(self.folder, self.clock), lambda: self.ledger, self.clock, whole, spares)
 
     def marked(self) -> dict[str, set[str]]:
         """The reasons for which nginx answers, by name."""

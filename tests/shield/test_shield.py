@@ -299,3 +299,21 @@ def test_there_is_a_bound_to_what_is_marked(host: Host) -> None:
     for _ in range(20):
         keeper.round()
     assert 1000 <= len(host.marked()) <= 2500
+
+
+# -- items of which some buyers are the storefront's ---------------------------------------------------
+
+
+def test_an_item_that_is_spared_has_no_marker_however_it_stands(host: Host) -> None:
+    spared = {"kettle"}
+    process = host.process(whole=True, spares=spared.__contains__)
+    host.ledger.put("kettle", SOLD_OUT)
+    host.ledger.put("teapot", SOLD_OUT)
+    process.round()
+    assert host.marked() == {"teapot": {"sold_out"}}
+    spared.clear()
+    process.round()
+    assert host.marked().keys() == {"kettle", "teapot", "_all"}
+    spared.add("kettle")
+    process.round()
+    assert host.marked() == {"teapot": {"sold_out"}}

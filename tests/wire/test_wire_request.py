@@ -176,3 +176,40 @@ def test_a_client_that_hung_up_is_noticed_and_one_that_only_waits_is_not() -> No
 
 def test_where_the_server_does_not_tell_nobody_has_hung_up() -> None:
     assert not Request({"REQUEST_METHOD": "POST"}).is_abandoned()
+
+
+def test_a_body_that_could_not_be_read_is_passed_on_as_far_as_it_came_and_breaks_there_again() -> None:
+    class Breaking(io.RawIOBase):
+        """Two bytes, then a fault."""
+
+        pieces = iter([b"ab"])
+
+        def read(self, size: int = -1) -> bytes:
+            for piece in self.pieces:
+                return piece
+            raise OSError("the client broke off")
+
+    asked = request(**{"wsgi.input": Breaking(), "CONTENT_LENGTH": "10"})
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            asked.read_body(100)
+    assert asked.environ["wsgi.input"].read(10) == b"ab"
+    with pytest.raises(OSError, match="broke off"):
+        asked.environ["wsgi.input"].read(10)
+
+
+def test_a_body_that_ended_early_is_passed_on_as_it_is() -> None:
+    asked = request(**{"wsgi.input": io.BytesIO(b"ab"), "CONTENT_LENGTH": "10"})
+    with pytest.raises(Malformed):
+        asked.read_body(100)
+    assert asked.environ["wsgi.input"].read() == b"ab"
+
+
+def test_a_body_in_chunks_goes_on_in_chunks_if_it_is_to() -> None:
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    asked = request(**{"wsgi.input": io.BytesIO(b"abc"), **chunked})
+    assert asked.read_body(100) == b"abc"
+    assert (asked.environ["CONTENT_LENGTH"], "HTTP_TRANSFER_ENCODING" in asked.environ) == ("3", False)
+    asked.frame_as_sent()
+    assert ("CONTENT_LENGTH" in asked.environ, asked.environ["HTTP_TRANSFER_ENCODING"]) == (False, "chunked")
+    assert asked.environ["wsgi.input"].read() == b"abc"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seckill_sidecar.adapters.ledger.asking import LedgerRules
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
 from seckill_sidecar.adapters.ledger.examination import examine
 from seckill_sidecar.adapters.ledger.fence import Fence, Witness
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import Line
-from seckill_sidecar.adapters.ledger.redis_ledger import LedgerRules, RedisLedger, sku_of
+from seckill_sidecar.adapters.ledger.redis_ledger import RedisLedger, sku_of
+from seckill_sidecar.adapters.ledger.shadow_ledger import ShadowLedger
 from seckill_sidecar.adapters.ledger.standings import RedisStandings
+from seckill_sidecar.adapters.ledger.switches import RedisSwitches
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "connect_ledger", "connect_standings",
-    "examine_ledger", "sku_of",
+    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger", "connect_ledger",
+    "connect_shadow", "connect_standings", "connect_switches", "examine_ledger", "sku_of",
 ]  # fmt: skip
 
 
@@ -26,15 +29,26 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
 
     ``witness`` says how far the database has seen an item come; without it an unverified item stays refused.
     """
-    line = _line(settings, clock)
-    rules = LedgerRules(
+    fence = Fence(witness, clock) if witness else None
+    return RedisLedger(_line(settings, clock), Keys(settings.ledger.prefix), _rules(settings), clock, fence=fence)
+
+
+def connect_shadow(settings: Settings, clock: Clock) -> ShadowLedger:
+    """What lies beside that ledger for routes in shadow, on a connection of its own: no purchase waits for it."""
+    return ShadowLedger(_line(settings, clock), Keys(settings.ledger.prefix), _rules(settings))
+
+
+def connect_switches(settings: Settings, clock: Clock) -> RedisSwitches:
+    """What operators say of routes, on a connection of its own."""
+    return RedisSwitches(_line(settings, clock), Keys(settings.ledger.prefix))
+
+
+def _rules(settings: Settings) -> LedgerRules:
+    return LedgerRules(
         buyer_rate=settings.limits.buyer,
         address_rate=settings.limits.address,
         outbox_bound=settings.ledger.outbox,
         idempotency_seconds=settings.ledger.idempotency,
-    )
-    return RedisLedger(
-        line, Keys(settings.ledger.prefix), rules, clock, fence=Fence(witness, clock) if witness else None
     )
 
 

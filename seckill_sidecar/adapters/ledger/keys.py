@@ -16,26 +16,39 @@ class Keys:
     """Names of keys under one prefix."""
 
     prefix: str
+    side: str = ""
+    """What tells a ledger that lies beside the item's own: ``shadow:``. It has no index, so that nobody finds it who
+    does not ask for it."""
+
+    @property
+    def shadow(self) -> Keys:
+        """The names of an item's shadow, in the same slot."""
+        return Keys(self.prefix, "shadow:")
 
     def of(self, sku: str, part: str) -> str:
         """A key of an item: ``item buyers orders keys due outbox sealed``."""
-        return f"{self.prefix}:{{{sku}}}:{part}"
+        return f"{self.prefix}:{{{sku}}}:{self.side}{part}"
 
     def rate_buyer(self, purchase: Purchase) -> str:
-        return f"{self.prefix}:{{{purchase.item}}}:rate:buyer:{purchase.buyer}"
+        return f"{self.prefix}:{{{purchase.item}}}:{self.side}rate:buyer:{purchase.buyer}"
 
     def rate_address(self, purchase: Purchase) -> str:
-        return f"{self.prefix}:{{{purchase.item}}}:rate:address:{purchase.address}"
+        return f"{self.prefix}:{{{purchase.item}}}:{self.side}rate:address:{purchase.address}"
 
     def binding(self, purchase: Purchase) -> str:
         """What an idempotency key is bound to, across items; hashed, since a client chose it."""
         digest = hashlib.sha256(f"{len(purchase.buyer)}:{purchase.buyer}{purchase.key}".encode()).hexdigest()
-        return f"{self.prefix}:binding:{digest[:32]}"
+        return f"{self.prefix}:{self.side}binding:{digest[:32]}"
 
     @property
     def index(self) -> str:
         """Set of the SKUs that were ever loaded."""
         return f"{self.prefix}:items"
+
+    @property
+    def routes(self) -> str:
+        """Hash of what operators have said of routes, by name."""
+        return f"{self.prefix}:routes"
 
     @property
     def probe(self) -> str:

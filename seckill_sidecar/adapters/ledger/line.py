@@ -56,6 +56,8 @@ _SERVER_PREFIXES = (
 def translate(error: Exception) -> StoreError:
     """Our error for an error reply of the server. Nothing was changed in either case."""
     text = str(error)
+    if isinstance(error, redis_errors.NoScriptError):
+        return _NoScript(STORE, text)
     if isinstance(error, _SERVER_ERRORS) or text.startswith(_SERVER_PREFIXES):
         return StoreDown(STORE, text)
     return LedgerUntrusted(STORE, text)
@@ -110,6 +112,15 @@ class Line:
             return self.ask("EVALSHA", script.sha, len(keys), *keys, *argv, deadline=deadline)
         except _NoScript:
             return self.ask("EVAL", script.source, len(keys), *keys, *argv, deadline=deadline)
+
+    def run_all(self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], deadline: Deadline) -> list[Any]:
+        """The answers of scripts that travel together as by ``ask_all``; they have to be safe to be run again."""
+        commands = [("EVALSHA", script.sha, len(keys), *keys, *argv) for script, keys, argv in calls]
+        answers = self.ask_all(commands, deadline=deadline)
+        if any(isinstance(answer, _NoScript) for answer in answers):
+            commands = [("EVAL", script.source, len(keys), *keys, *argv) for script, keys, argv in calls]
+            answers = self.ask_all(commands, deadline=deadline)
+        return answers
 
     def close(self) -> None:
         """Drop the connection; a later call would open another."""
@@ -188,8 +199,6 @@ def _read(connection: Any, call: Call, deadline: Deadline) -> None:
         return
     try:
         call.answer(connection.read_response(timeout=deadline.remaining()))
-    except redis_errors.NoScriptError as error:
-        call.fail(_NoScript(STORE, str(error)))
     except _REFUSALS as error:
         failure = translate(error)
         failure.__cause__ = error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from seckill_sidecar.adapters.ledger import replies, scripts
+from seckill_sidecar.adapters.ledger.asking import Asking, LedgerRules
 from seckill_sidecar.adapters.ledger.fence import UNVERIFIED, Fence
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import RUN_ID, STORE, Line
@@ -22,7 +22,6 @@ from seckill_sidecar.model import (
     Order,
     OutboxEntry,
     Purchase,
-    Rate,
     Settled,
     State,
     Verdict,
@@ -31,24 +30,6 @@ from seckill_sidecar.ports import Ends, Kept
 
 _LEAST_VERSION = (7, 0)
 _SCAN_COUNT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRules:
-    """What ``reserve`` is told besides the purchase."""
-
-    buyer_rate: Rate | None = None
-    address_rate: Rate | None = None
-    outbox_bound: int = 1_000_000
-    idempotency_seconds: float = 86_400.0
-
-    def rate_arguments(self) -> tuple[int, int, int, int]:
-        """Interval in microseconds and burst, of the buyer's and of the address's bucket."""
-        return (*_bucket(self.buyer_rate), *_bucket(self.address_rate))
-
-
-def _bucket(rate: Rate | None) -> tuple[int, int]:
-    return (0, 0) if rate is None else (max(1, round(rate.per * 1_000_000 / rate.count)), rate.burst)
 
 
 class RedisLedger:
@@ -64,9 +45,8 @@ class RedisLedger:
         self._fence = fence
         self._line = line
         self._keys = keys
-        self._rules = rules
         self._clock = clock
-        self._rates = rules.rate_arguments()
+        self._asking = Asking(line, keys, rules)
         self._rebuilding = Rebuilding(line, keys, clock)
         self.now_us = now_us
         self._seen: dict[str, tuple[int, int]] = {}
@@ -76,24 +56,10 @@ class RedisLedger:
 
     def reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
         """Decide one purchase; see reserve.lua. A key bound to another purchase is a conflict at once."""
-        if purchase.key is not None and not self._bind(purchase, deadline):
+        if purchase.key is not None and not self._asking.bind(purchase, deadline):
             return Decision(Verdict.CONFLICT)
-        keys = self._item_keys(purchase.item, scripts.RESERVE.keys[:-2])
-        keys += [self._keys.rate_buyer(purchase), self._keys.rate_address(purchase)]
-        argv = (
-            purchase.order_id,
-            purchase.buyer,
-            purchase.quantity,
-            purchase.key or "",
-            purchase.item,
-            "" if purchase.hold_ms is None else purchase.hold_ms,
-            purchase.traceparent,
-            RUN_ID,
-            *self._seen.get(purchase.item, (0, 0)),
-            self._rules.outbox_bound,
-            *self._rates,
-            self.now_us,
-        )
+        keys = self._asking.keys_of(purchase)
+        argv = self._asking.argv_of(purchase, self._seen.get(purchase.item, (0, 0)), self.now_us)
         reply = self._run_fenced(purchase.item, scripts.RESERVE, keys, argv, deadline)
         decision = replies.read_decision(purchase.item, reply)
         self._see(purchase.item, decision.order, decision.chain)
@@ -115,17 +81,6 @@ class RedisLedger:
     def forget(self) -> None:
         """Trust the ledger as it is from now on, however far it has come: after a rebuild."""
         self._seen.clear()
-
-    def _bind(self, purchase: Purchase, deadline: Deadline) -> bool:
-        """Bind the idempotency key to this purchase, across items; False if it is bound to another.
-
-        The item's own keys can't see a key used for another item: that is another slot of a Cluster. Binding
-        first is safe, since it says only what the key means, not that anything was sold.
-        """
-        seconds = max(1, int(self._rules.idempotency_seconds))
-        name, meaning = self._keys.binding(purchase), purchase.fingerprint
-        bound = self._line.ask("SET", name, meaning, "NX", "GET", "EX", seconds, deadline=deadline)
-        return bound is None or bound.decode() == meaning
 
     # -- settling
 

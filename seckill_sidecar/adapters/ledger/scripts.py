@@ -48,5 +48,10 @@ REBUILD = Script.read(
     keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due rebuild",
     argv="action run_id now content rebuild",
 )
+SHADOW = Script.read(
+    "shadow",
+    keys="real item buyers orders keys due outbox",
+    argv="action run_id lifetime",
+)
 PERMITTED = Script.read("permitted", keys="item", argv="")
-ALL = (RESERVE, SETTLE, LOAD, REBUILD, PERMITTED)
+ALL = (RESERVE, SETTLE, LOAD, REBUILD, SHADOW, PERMITTED)

@@ -40,6 +40,14 @@ class Metrics:
             "seckill_decision_seconds", "From the request's line to the verdict", ["verdict"], buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
+        self._shadow = Counter(
+            "seckill_shadow_decisions", "What would have been decided of purchases that the storefront served",
+            ["verdict", "item"], registry=registry,
+        )  # fmt: skip
+        self._passed_on = Counter(
+            "seckill_passed_on", "Purchase requests that nobody decided: the route is off, or not for this buyer",
+            ["route"], registry=registry,
+        )  # fmt: skip
         self._settlings = Counter("seckill_settlings", "Wishes to settle an order", ["outcome"], registry=registry)
         self._violations = Counter(
             "seckill_violations", "Orders beyond the total, or with another's number: something sold twice", ["item"],
@@ -55,9 +63,16 @@ class Metrics:
     def decided(self, fact: Decided) -> None:
         """Count a purchase."""
         verdict = fact.verdict.value
-        item = self._item(fact.item) if fact.verdict is not Verdict.UNKNOWN_ITEM else _OTHER
-        self._decisions.labels(verdict, item).inc()
+        self._decisions.labels(verdict, self._item_of(fact)).inc()
         self._decision_seconds.labels(verdict).observe(fact.seconds)
+
+    def rehearsed(self, fact: Decided) -> None:
+        """Count a purchase of a route in shadow."""
+        self._shadow.labels(fact.verdict.value, self._item_of(fact)).inc()
+
+    def passed_on(self, route: str) -> None:
+        """Count a request of a route that was left to the storefront undecided."""
+        self._passed_on.labels(route).inc()
 
     def settling(self, fact: Told) -> None:
         """Count a wish to settle an order."""
@@ -81,6 +96,9 @@ class Metrics:
         for collector in moments:
             registry.register(collector)
         return generate_latest(registry)
+
+    def _item_of(self, fact: Decided) -> str:
+        return self._item(fact.item) if fact.verdict is not Verdict.UNKNOWN_ITEM else _OTHER
 
     def _item(self, sku: str) -> str:
         """A client chooses what it asks for, so only so many names are kept."""
