@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 from demo.line import Line, Reply
 from stack import Nginx
+from stack.nginx import JAVASCRIPT
 from stack.scripted import Answering, Scripted, answering, reply
 
 from seckill_sidecar.adapters.markers import ALL_ITEMS, Markers
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.ops.nginx import part
+from seckill_sidecar.ops.nginx.body import SCRIPT, script
 from seckill_sidecar.settings import Settings, loads
 
 SIDECAR, SHOP = b"sidecar", b"shop"
@@ -75,6 +77,10 @@ def site(
         markers = Markers(folder / "shield", SystemClock())
         assert markers.take()
         opened.callback(markers.release)
+        (folder / SCRIPT).write_text(script())
         server = f'include "{folder}/server.conf"; location / {{ proxy_pass http://{at_shop}; }}'
-        nginx = opened.enter_context(Nginx(server=server, http=f'include "{folder}/http.conf";'))
+        script_path = f'js_path "{folder}";' if settings.nginx.body else ""
+        http = f'{script_path} include "{folder}/http.conf";'
+        modules = [JAVASCRIPT] if settings.nginx.body else []
+        nginx = opened.enter_context(Nginx(server=server, http=http, modules=modules))
         yield Front(nginx, behind, legacy, markers)

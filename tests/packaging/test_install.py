@@ -28,6 +28,7 @@ DATA = {
     "seckill_sidecar.lua": ("lua", "*.lua"),
     "seckill_sidecar.conf": ("conf", "*.yaml"),
     "seckill_sidecar.nginx": ("contrib/nginx", "*.conf"),
+    "seckill_sidecar.ops.nginx": ("seckill_sidecar/ops/nginx", "*.js"),
     "seckill_sidecar.systemd": ("systemd", "*.service"),
 }
 

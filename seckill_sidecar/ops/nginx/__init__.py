@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from seckill_sidecar.errors import UsageError
+from seckill_sidecar.ops.nginx.body import SCRIPT, reading_of, script
 from seckill_sidecar.ops.nginx.http_part import http_part
 from seckill_sidecar.ops.nginx.server_part import server_part
 from seckill_sidecar.settings import Settings
 
 FILES = {"http": "seckill-upstream.conf", "server": "seckill.conf"}
-"""The files that ``--output`` writes, by part."""
+"""The files that ``--output`` writes, by part; and ``seckill.js``, if the configuration needs it."""
 
 _HEADS = {
     "http": f"""\
@@ -50,12 +52,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> str:
     """What the command prints. Raises ``UsageError`` if there is nothing to route, or files can't be written."""
     if not settings.routes:
         raise UsageError("there are no routes in the configuration, so there is nothing to send to the sidecar")
+    parts = {name: part(settings, name) for name in ([arguments.part] if arguments.part else FILES)}
     if arguments.output is None:
-        return "\n".join(part(settings, name) for name in ([arguments.part] if arguments.part else FILES))
-    chosen = {FILES[name]: part(settings, name) for name in ([arguments.part] if arguments.part else FILES)}
+        return "\n".join(parts.values())
+    files = {FILES[name]: text for name, text in parts.items()}
+    if "http" in parts and any(reading_of(route, settings) for route in settings.routes):
+        files[SCRIPT] = script()
+    return _written(arguments.output, files)
+
+
+def _written(folder: Path, files: Mapping[str, str]) -> str:
     try:
-        for file, text in chosen.items():
-            (arguments.output / file).write_text(text, encoding="utf-8")
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output: {error}") from error
-    return "\n".join(f"wrote {arguments.output / file}" for file in chosen)
+    return "\n".join(f"wrote {folder / file}" for file in files)

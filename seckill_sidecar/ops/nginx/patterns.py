@@ -33,7 +33,7 @@ def strictly(template: str, item: str | None = None) -> str:
 
 
 def _name(name: str, item: str | None) -> str:
-    return f"(?<seckill_sku>{SKU})" if name == item else "[^/]+"
+    return f"(?<seckill_sku>{SKU})" if name == item else "[^/|]+"
 
 
 def encoded(value: str) -> str:

@@ -26,9 +26,12 @@ def sight_of(route: Route) -> Sight:
         return Sight.NONE  # only the body tells whether it is a purchase at all
     if route.idempotency is not None and variable(route.idempotency) is None:
         return Sight.NONE  # who repeats a purchase with its key must get through, and looks like everybody else
-    if isinstance(route.item, str) or route.item.kind == "path" or variable(route.item) is not None:
-        return Sight.ITEM
-    return Sight.ALL
+    return Sight.ITEM if isinstance(route.item, str) or sees(route.item) else Sight.ALL
+
+
+def sees(source: Source) -> bool:
+    """Whether nginx by itself sees a value from there."""
+    return source.kind == "path" or variable(source) is not None
 
 
 def variable(source: Source) -> str | None:
