@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from seckill_sidecar.ops.nginx.sight import Sight, sees, sight_of
+from seckill_sidecar.ops.nginx.sight import Sight, sees, sees_conditions, sight_of
 from seckill_sidecar.settings.schema import Route, Settings, Source
 
 SCRIPT = "seckill.js"
@@ -51,7 +51,7 @@ class Reading:
 
 def reading_of(route: Route, settings: Settings) -> Reading | None:
     """What to read of this route's bodies; None if that is nothing, or would not be enough."""
-    if settings.nginx.body is None or not settings.shield.enabled:
+    if settings.nginx.body is None or not settings.shield.enabled or not sees_conditions(route):
         return None
     places = [place for place in (route.item, route.idempotency) if isinstance(place, Source)]
     kinds = {place.kind for place in places if place.kind in _TYPES} | ({"form"} if route.form else set())

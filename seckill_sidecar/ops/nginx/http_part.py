@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from seckill_sidecar.adapters.markers import ALL_ITEMS
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.model import Rate
+from seckill_sidecar.ops.nginx import fields
 from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL
 from seckill_sidecar.ops.nginx.body import LONGEST, SCRIPT, Reading, reading_of
 from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
-from seckill_sidecar.ops.nginx.sight import Sight, sees, sight_of, variable
+from seckill_sidecar.ops.nginx.sight import Sight, sees, sight_of
 from seckill_sidecar.settings.schema import Route, Settings, Source
 
 _BOUNDED = "seckill_gate"
@@ -113,6 +114,7 @@ map $http_accept $seckill_form {
 
 
 def _items(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Iterator[str]:
+    yield from fields.maps(routes)
     yield "\n# Which item's markers a purchase is held against. None for who may hold an order already: their request"
     yield "# carries our cookie or the key of a purchase, and only the gate knows what became of that."
     for route, reading in zip(routes, readings, strict=True):
@@ -153,16 +155,15 @@ def _route_map(route: Route, reading: Reading | None) -> Iterator[str]:
         parts.append(("$host", literal(route.host.lower())))
     parts.append(("$uri", strictly(route.path, _in_the_path(route.item))))
     for name, wanted in route.query.items():
-        seen = variable(Source(query=name))
-        if seen is not None:
-            parts.append((seen, encoded(wanted)))
-    seen = None if isinstance(route.item, str) else variable(route.item)
-    if seen is not None:
-        parts.append((seen, f"(?<seckill_sku>{SKU})"))
+        condition = fields.seen(Source(query=name))
+        if condition is not None:
+            parts.append((condition, encoded(wanted)))
+    item = None if isinstance(route.item, str) else fields.seen(route.item)
+    if item is not None:
+        parts.append((item, f"(?<seckill_sku>{SKU})"))
     source, pattern = "|".join(part for part, _ in parts), "\\|".join(regex for _, regex in parts)
-    key = variable(route.idempotency) if route.idempotency is not None else None
     yield f"""
-map "{source}|$cookie_{COOKIE}{key or ""}" ${_name(route)} {{
+map "{source}|$cookie_{COOKIE}{fields.passes(route)}" ${_name(route)} {{
     "~^{pattern}\\|\\z" {_value(route, reading)};
     "~^{pattern}\\|" {_UNSEEN};
     default "";

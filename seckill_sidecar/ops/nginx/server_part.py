@@ -20,7 +20,7 @@ from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.ops.nginx import answers
 from seckill_sidecar.ops.nginx.body import BUFFER, reading_of
 from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
-from seckill_sidecar.ops.nginx.patterns import ODD_SPELLINGS, SCRIPT_BEFORE, loosely
+from seckill_sidecar.ops.nginx.patterns import BEFORE, ODD_SPELLINGS, loosely
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
@@ -165,6 +165,8 @@ location @seckill_turn {{
         timeouts = settings.timeouts
         yield "location @seckill_gate {"
         if settings.nginx.pace:
+            if self._shielded:
+                yield "    recursive_error_pages on;"  # @seckill_not_open goes on to another
             yield from self._ask_shield()
         else:
             yield from self._limits()
@@ -275,7 +277,8 @@ def _away() -> str:
 
 def _paths(kinds: Sequence[RequestKind], *more: str) -> str:
     found = dict.fromkeys(pattern for kind in kinds for pattern in loosely(kind.path))
-    return f"^/{SCRIPT_BEFORE}(?:{'|'.join([*found, *more])})"
+    paths = [f"{BEFORE}(?:{'|'.join(found)})"] if found else []
+    return f"(?s)^(?:{'|'.join([*paths, *more])})"
 
 
 def _size(size: int) -> str:
