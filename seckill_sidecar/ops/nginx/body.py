@@ -67,7 +67,7 @@ def sees_one(route: Route, settings: Settings) -> bool:
 
 def script() -> str:
     """The text of ``seckill.js``."""
-    return files("seckill_sidecar.ops.nginx").joinpath(SCRIPT).read_text(encoding="utf-8")
+    return files("seckill_sidecar.nginx").joinpath(SCRIPT).read_text(encoding="utf-8")
 
 
 def _in_body(place: Source | str | None) -> str | None:
