@@ -21,7 +21,8 @@ demo: $(VENV)/demo.stamp ## play a flash sale; STACK=real REQUESTS= BUYERS= STOC
 	@$(BIN)/python contrib/demo
 
 .PHONY: test
-test: $(VENV)/dev.stamp servers ## run the tests against real servers, with threads and under gevent; ARGS="-k word" picks
+test: $(VENV)/dev.stamp ## run the tests against real servers, with threads and under gevent; ARGS="-k word" picks
+	@contrib/stack/install.sh njs
 	@contrib/stack/test.sh $(BIN)/python $(ARGS)
 
 .PHONY: check

@@ -51,7 +51,8 @@ from seckill_sidecar.observers import log
 from seckill_sidecar.observers.metrics import Metrics, Moments
 from seckill_sidecar.ops import doctor, status
 from seckill_sidecar.ops.doctor.requests import SKU
-from seckill_sidecar.ops.nginx.sight import Sight, any_sees_all, sight_of
+from seckill_sidecar.ops.nginx.body import sees_one
+from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
 from seckill_sidecar.ops.routes import RouteSwitches
@@ -475,7 +476,7 @@ class Site:
             nonce=nonce,
             token=self.keyring.sign(PROBE, nonce, self.clock.wall() + _PROBE_SECONDS),
             mark=self._mark_probe if settings.shield.enabled else None,
-            shielded=tuple(route for route in settings.routes if sight_of(route) is Sight.ITEM),
+            shielded=tuple(route for route in settings.routes if sees_one(route, settings)),
         )
 
     def _mark_probe(self, sold_out: bool) -> None:

@@ -16,7 +16,7 @@ from bench.stage import Site
 CONNECTIONS = 16_384
 """A worker's; a buyer has one, and nginx another to the sidecar for as long as it asks there."""
 _LOG = "answers.log"
-_FORMAT = "log_format answers '$status $request_time';"
+_FORMAT = "log_format answers '$msec $request_time $status $upstream_response_time';"
 
 
 def front(site: Site, server: str = "", logs: bool = False) -> Nginx:
@@ -38,19 +38,28 @@ def front(site: Site, server: str = "", logs: bool = False) -> Nginx:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One answer, as nginx's log has it."""
+    """One answer, as nginx's log has it; times to the millisecond."""
 
-    status: int
+    at: float
+    """When it was sent, in Unix seconds."""
     seconds: float
+    """From the request's first byte."""
+    status: int
+    by_nginx: bool
+    """Whether nobody behind nginx was asked."""
 
 
 def answered(nginx: Nginx, after: int) -> Iterator[Answered]:
     """What was answered since the log had so many bytes."""
     with Path(nginx.folder, _LOG).open("rb") as log:
         log.seek(after)
-        for line in log.read().splitlines():
-            status, seconds = line.split()
-            yield Answered(int(status), float(seconds))
+        return map(read_line, log.read().decode().splitlines())
+
+
+def read_line(line: str) -> Answered:
+    """One line of the log."""
+    at, seconds, status, upstream = line.split(" ", 3)
+    return Answered(float(at), float(seconds), int(status), upstream == "-")
 
 
 def logged(nginx: Nginx) -> int:

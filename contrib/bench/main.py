@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bench.figures import NotSound, print_figures, print_part
-from bench.parts import PARTS
+from bench.parts import BY_NAME, PARTS
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -22,7 +22,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     for name in names:
         print(f"bench: {name}", file=sys.stderr, flush=True)
         try:
-            told = PARTS[name](rounds)
+            told = {**PARTS, **BY_NAME}[name](rounds)
         except NotSound as error:
             print(f"bench: {name}: {error}", file=sys.stderr)
             failed = 1
@@ -36,8 +36,9 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 def chosen(only: str) -> Sequence[str]:
     """The parts of this list; all for an empty one. Raises ``ValueError`` for a name that is none."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in PARTS]:
-        raise ValueError(f"there is no part {', '.join(unknown)}; there are: {' '.join(PARTS)}")
+    known = [*PARTS, *BY_NAME]
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"there is no part {', '.join(unknown)}; there are: {' '.join(known)}")
     return names or list(PARTS)
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the examples in this folder anew: what `seckill-sidecar nginx` makes of conf/seckill.yaml and of php-shop's YAML.
+# Writes the examples in this folder anew: what `seckill-sidecar nginx` makes of conf/seckill.yaml, and of the
+# YAML in each folder beside it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 command=${1:-.venv/bin/seckill-sidecar}
@@ -11,4 +12,6 @@ export SECKILL_BROKER_PASSWORD=none SECKILL_DATABASE_PASSWORD=none SECKILL_KEY=0
 # shellcheck disable=SC2016  # a variable of the YAML's
 sed 's|file:/etc/seckill/key|${SECKILL_KEY}|' conf/seckill.yaml >"$folder/seckill.yaml"
 "$command" nginx -c "$folder/seckill.yaml" --output contrib/nginx
-"$command" nginx -c contrib/nginx/php-shop/seckill.yaml --output contrib/nginx/php-shop
+for shop in php-shop njs; do
+    "$command" nginx -c "contrib/nginx/$shop/seckill.yaml" --output "contrib/nginx/$shop"
+done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
 # Prometheus; and systemd, whose analysis the units are held against.
-# With the argument "wrk" also that load generator, for the benchmarks.
+# With the argument "wrk" also that load generator, for the benchmarks; with "njs" nginx's JavaScript, for the tests.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
 # start at boot. Needs root or sudo, and those only if something is missing. Says what it does on standard error.
@@ -9,7 +9,7 @@ set -euo pipefail
 
 policy=/usr/sbin/policy-rc.d
 
-# One line a program: what must be there, and the packages that bring it (the first that the release knows is taken).
+# One line a file: what must be there, and the packages that bring it (the first that the release knows is taken).
 wanted="\
 /usr/bin/redis-server                    redis-server
 /usr/lib/rabbitmq/bin/rabbitmq-server    rabbitmq-server
@@ -26,8 +26,8 @@ say() { echo "stack: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 missing() {
-    while read -r program packages; do
-        [ -x "$program" ] || echo "$packages"
+    while read -r file packages; do
+        [ -e "$file" ] || echo "$packages"
     done <<<"$wanted"
 }
 
@@ -98,7 +98,10 @@ install_missing() {
 }
 
 main() {
-    if [ "${1:-}" = wrk ]; then wanted+=$'\n/usr/bin/wrk wrk'; fi
+    case "${1:-}" in
+    wrk) wanted+=$'\n/usr/bin/wrk wrk' ;;
+    njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
+    esac
     [ -n "$(missing)" ] || return 0
     command -v apt-get >/dev/null ||
         die "this needs apt-get (Debian, Ubuntu). Install by hand what is missing: $(missing | tr '\n' ' ')"

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
@@ -14,7 +15,12 @@ from stack.base import Server, StackError, program
 from stack.ports import HOST
 from stack.wait import eventually
 
+MODULES = "/usr/lib/nginx/modules"
+JAVASCRIPT = "ngx_http_js_module"
+"""The module that ``install.sh njs`` installs."""
+
 _WHOLE = Template("""\
+$modules
 $user
 pid nginx.pid;
 error_log stderr info;
@@ -40,16 +46,22 @@ class Nginx(Server):
     """nginx with a configuration of the caller's, in a prefix folder of its own.
 
     ``server`` is what stands within ``server { }``, ``http`` what stands beside it. Relative paths start at ``folder``.
-    It runs so many ``workers``, each with at most so many ``connections``, those to upstreams too.
+    It loads ``modules``, and runs so many ``workers``, each with up to so many ``connections``, those to upstreams too.
     """
 
     name = "nginx"
 
     def __init__(
-        self, server: str = "", http: str = "", folder: Path | None = None, workers: int = 1, connections: int = 4096
+        self,
+        server: str = "",
+        http: str = "",
+        folder: Path | None = None,
+        workers: int = 1,
+        connections: int = 4096,
+        modules: Sequence[str] = (),
     ) -> None:
         super().__init__(folder)
-        self.workers, self.connections = workers, connections
+        self.workers, self.connections, self.modules = workers, connections, modules
         self.conf = self.folder / "nginx.conf"
         self.configure(server, http)
 
@@ -62,6 +74,7 @@ class Nginx(Server):
         # A master that is root would run its workers as a user who can't see the temporary folder.
         user = "user root;" if os.geteuid() == 0 else ""
         text = _WHOLE.substitute(
+            modules="\n".join(f"load_module {MODULES}/{module}.so;" for module in self.modules),
             user=user,
             workers=self.workers,
             connections=self.connections,

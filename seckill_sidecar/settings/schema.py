@@ -432,6 +432,10 @@ class Nginx(Section):
         None,
         description="purchase requests passed on to the sidecar; as many as the burst wait in nginx, and ask the shield again, for example 1000/s burst 20000, or off",
     )
+    body: Literal["njs"] | None = Field(
+        None,
+        description="njs: the shield finds items in forms and JSON, too; nginx needs its JavaScript module (Debian: libnginx-mod-http-js)",
+    )
 
 
 class Operator(Section):

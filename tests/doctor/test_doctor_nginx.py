@@ -11,17 +11,20 @@ import pytest
 from demo.line import Line
 from doctor_words import Found, Practice, Program
 from stack import Nginx, Redis
+from stack.nginx import JAVASCRIPT
 from stack.ports import HOST, free_port
 from stack.scripted import Scripted, answering, reply
 
 from seckill_sidecar.cli import main
 from seckill_sidecar.ops.nginx import part
+from seckill_sidecar.ops.nginx.body import SCRIPT, script
 
 Start = Callable[..., Nginx]
 ROUTES: list[dict[str, Any]] = [
     {"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}},
     {"name": "vip", "path": "/vip/{sku}", "item": {"path": "sku"}, "host": "vip.test"},
     {"name": "cart", "path": "/cart", "item": {"form": "sku"}, "query": {"do": "buy"}, "on_accept": "json"},
+    {"name": "api", "path": "/api", "item": {"json": "lines.1.sku"}, "on_accept": "json"},
 ]
 OVERWRITE = "".join(
     f"proxy_set_header {name} '';" for name in ("X-User-Id", "X-Forwarded-For", "Forwarded")
@@ -61,7 +64,7 @@ class House:
             "server": part(settings, "server") + f"\nlocation / {{ proxy_pass {self.at_shop}; }}",
         }
 
-    def examine(self, nginx: Nginx, **sections: Any) -> Found:
+    def examine(self, nginx: Nginx, /, **sections: Any) -> Found:
         return self.practice.examine("--through", f"{nginx.url}/", **self.sections | sections)
 
 
@@ -84,6 +87,17 @@ def test_the_generated_configuration_is_well(house: House, nginx: Start) -> None
     found.expect("skipped", "nginx", "shield-cart", "can't see")
     found.expect("ok", "host", "open-files", "for a worker")
     assert not list((house.practice.folder / "shield" / "sold_out").iterdir())
+
+
+def test_items_in_bodies_are_asked_for_where_nginx_reads_them(house: House, tmp_path: Path) -> None:
+    njs = {"body": "njs"}
+    generated = house.generated(nginx=njs)
+    (tmp_path / SCRIPT).write_text(script())
+    http = f'js_path "{tmp_path}"; {generated["http"]}'
+    with Nginx(generated["server"], http, modules=[JAVASCRIPT]) as nginx:
+        found = house.examine(nginx, nginx=njs)
+    for name in ("shield-cart", "shield-api"):
+        found.expect("ok", "nginx", name, "nginx answers for an item that is marked")
 
 
 def test_purchases_that_nobody_routes_are_found(house: House, nginx: Start) -> None:

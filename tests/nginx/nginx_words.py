@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 from demo.line import Line, Reply
 from stack import Nginx
+from stack.nginx import JAVASCRIPT
 from stack.scripted import Answering, Scripted, answering, reply
 
 from seckill_sidecar.adapters.markers import ALL_ITEMS, Markers
 from seckill_sidecar.clock import SystemClock
-from seckill_sidecar.ops.nginx import part
+from seckill_sidecar.ops.nginx import file_of, of_site, part
+from seckill_sidecar.ops.nginx.body import SCRIPT, script
 from seckill_sidecar.settings import Settings, loads
 
 SIDECAR, SHOP = b"sidecar", b"shop"
@@ -59,9 +61,13 @@ def site(
     folder: Path,
     sidecar: Answering = lambda _: reply(200, SIDECAR),
     shop: Answering = lambda _: reply(200, SHOP),
+    called: str = "",
     **sections: Any,
 ) -> Iterator[Front]:
-    """nginx with what ``seckill-sidecar nginx`` writes for this site, which answers like this behind it."""
+    """nginx with what ``seckill-sidecar nginx`` writes for this site, which answers like this behind it.
+
+    ``called`` is its name among several.
+    """
     with ExitStack() as opened:
         behind = opened.enter_context(answering(sidecar))
         legacy = opened.enter_context(answering(shop))
@@ -71,10 +77,14 @@ def site(
         yaml_of["shield"] = {"enabled": True, "folder": str(folder / "shield")} | yaml_of["shield"]
         settings = settings_of(**yaml_of)
         for name in ("http", "server"):
-            (folder / f"{name}.conf").write_text(part(settings, name))
+            (folder / f"{name}.conf").write_text(part(settings, name, called))
         markers = Markers(folder / "shield", SystemClock())
         assert markers.take()
         opened.callback(markers.release)
+        (folder / file_of(SCRIPT, called)).write_text(of_site(script(), called))
         server = f'include "{folder}/server.conf"; location / {{ proxy_pass http://{at_shop}; }}'
-        nginx = opened.enter_context(Nginx(server=server, http=f'include "{folder}/http.conf";'))
+        script_path = f'js_path "{folder}";' if settings.nginx.body else ""
+        http = f'{script_path} include "{folder}/http.conf";'
+        modules = [JAVASCRIPT] if settings.nginx.body else []
+        nginx = opened.enter_context(Nginx(server=server, http=http, modules=modules))
         yield Front(nginx, behind, legacy, markers)

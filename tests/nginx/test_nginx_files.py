@@ -7,18 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from nginx_words import KEY, SITE
 from stack import Nginx
+from stack.nginx import JAVASCRIPT
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "contrib" / "nginx"
-FOLDERS = [EXAMPLES, EXAMPLES / "php-shop"]
+FOLDERS = [EXAMPLES, EXAMPLES / "php-shop", EXAMPLES / "njs"]
 WRITTEN = ("seckill-upstream.conf", "seckill.conf")
+SCRIPT = "seckill.js"
 
 WHOLE = """
 events {{ }}
@@ -34,15 +35,19 @@ http {{
 """
 
 
-def command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def command(config: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seckill_sidecar", "nginx", "-c", str(config), *words],
-        env={**os.environ, "KEY": KEY},
+        env={**os.environ, "KEY": KEY, **environ},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def written_for(folder: Path) -> list[str]:
+    return [*WRITTEN, *([SCRIPT] if folder.name == "njs" else [])]
 
 
 @pytest.fixture
@@ -58,15 +63,17 @@ def test_the_examples_are_what_the_command_writes(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("seckill-sidecar")
     subprocess.run([tmp_path / "contrib/nginx/write.sh", program], check=True, capture_output=True, timeout=60)
     for folder in FOLDERS:
-        for name in WRITTEN:
+        for name in written_for(folder):
             there = tmp_path / (folder / name).relative_to(ROOT)
             assert (folder / name).read_text() == there.read_text(), "run contrib/nginx/write.sh"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_nginx_takes_the_examples(folder: Path, nginx: Callable[..., Nginx]) -> None:
-    server = nginx(f"include {folder}/seckill.conf;", f"include {folder}/seckill-upstream.conf;")
-    assert "warn" not in server.log_tail()
+def test_nginx_takes_the_examples(folder: Path) -> None:
+    scripted = SCRIPT in written_for(folder)
+    http = f"{f'js_path {folder};' if scripted else ''} include {folder}/seckill-upstream.conf;"
+    with Nginx(f"include {folder}/seckill.conf;", http, modules=[JAVASCRIPT] if scripted else []) as server:
+        assert "warn" not in server.log_tail()
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -109,6 +116,14 @@ def test_without_routes_there_is_nothing_to_write(tmp_path: Path) -> None:
     done = command(file)
     assert done.returncode == 2
     assert "no routes" in done.stderr
+
+
+def test_what_reads_bodies_is_written_where_it_is_needed(tmp_path: Path) -> None:
+    file = EXAMPLES / "njs" / "seckill.yaml"
+    done = command(file, "--output", str(tmp_path), SECKILL_KEY=KEY)
+    assert done.stdout.splitlines()[-1] == f"wrote {tmp_path}/{SCRIPT}"
+    assert (tmp_path / SCRIPT).read_text() == (EXAMPLES / "njs" / SCRIPT).read_text()
+    assert SCRIPT not in command(file, "--part", "server", "--output", str(tmp_path), SECKILL_KEY=KEY).stdout
 
 
 def test_without_a_shield_nginx_asks_for_no_marker(config: Path) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import quote, unquote
 
 import pytest
+from demo.line import Line
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from nginx_words import BUY, SHOP, SIDECAR, Front, site
 from stack import free_port
+
+from seckill_sidecar.ops.nginx.patterns import ODD_SPELLINGS
+from seckill_sidecar.wire.paths import Template, loosen
 
 PHP = {
     "name": "checkout",
@@ -52,6 +62,22 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         "/buy%5cphone",
         "/x%5c..%5cbuy",
         "/%ef%bd%82uy/phone",
+        "/;/buy/phone",
+        "/;x=1/buy/phone",
+        "/x/..;/buy/phone",
+        "/x/..%20/buy/phone",
+        "/%09buy/phone",
+        "/%0abuy/phone",
+        "/.%20./buy/phone",
+        "/%20/buy/phone",
+        "/%c2%a0buy/phone",
+        "/%e3%80%80buy/phone",
+        "/%f0%9d%90%9buy/phone",
+        "/%e2%93%91uy/phone",
+        "/%e0%81%a2uy/phone",
+        "/%0a%ef%bd%82uy/phone",
+        "/index.php;x/buy/phone",
+        "/default.aspx..%2fbuy/phone",
         "/buy?x=1",
         "/seckill/orders/1",
     ],
@@ -59,6 +85,51 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 def test_every_spelling_of_a_purchase_reaches_the_sidecar_as_it_was_sent(front: Front, path: str) -> None:
     assert front.ask("POST", path).body == SIDECAR
     assert front.sidecar.requests[-1].path == path
+
+
+SPELLED = st.lists(
+    st.sampled_from(
+        ["/", "/", "buy", "buy", "kettle", "BUY", "b%75y", "b%2575y", "%62uy", "//", "%2f", "%5c", "\\", "..", ".",
+         "..;", "%2e", ";", ";x", "%3b", "%20", "%09", "%0a", "%0c", "%1f", "%7f", "%c2%85", "%c2%a0", "%e3%80%80",
+         "%e2%80%83", "%ef%bb%bf", "%ef%bd%82uy", "%f0%9d%90%9buy", "%e1%b5%87uy", "%e2%93%91uy", "%c1%a2uy",
+         "%e0%81%a2uy", "%u0062uy", ".php", "x.php", "index.php", "default.aspx", "index", "x", ".html", "%00", "%23",
+         "%3f", "-", "_", "a", "~", ":", "@"]
+    ),
+    max_size=7,
+).map(lambda pieces: "/" + "".join(pieces))  # fmt: skip
+BOUGHT_AT = Template("/buy/{sku}")
+
+
+@given(SPELLED)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_path_that_a_generous_shop_could_take_for_a_purchase_reaches_it(front: Front, path: str) -> None:
+    assume(".." not in unquote(path).split("/"))  # nginx compares what is left after these
+    with closing(Line(front.nginx.address, timeout=20)) as line:
+        told = line.ask("POST", path)
+    assert told.body != SHOP or not BOUGHT_AT.might_be(loosen(path.encode("latin-1")))
+
+
+def test_whatever_stands_for_ascii_is_for_the_gate_to_judge() -> None:
+    odd = re.compile(ODD_SPELLINGS.encode("ascii"), re.DOTALL)
+    letters = map(chr, [*range(0x80, 0xD800), *range(0xE000, 0x110000)])
+    missed = [
+        f"U+{ord(letter):04X}"
+        for letter in letters
+        if (letter.isspace() or any(char < "\x80" for char in unicodedata.normalize("NFKC", letter)))
+        and not odd.match(b"/" + letter.encode())
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize("path", ["/特价商品/红色水壶、大", "/über/café/naïve", "/каталог", "/割引き", "/🎁"])
+def test_other_languages_stay_with_the_shop(front: Front, path: str) -> None:
+    assert front.ask("POST", quote(path)).body == SHOP
+
+
+def test_no_path_keeps_nginx_busy(front: Front) -> None:
+    """Where a pattern tried over and over, these would take minutes."""
+    for piece in ("a.", "/;", "%20", ".%20/", "/.a", "..;", "index", "/x.php"):
+        assert front.ask("POST", "/" + piece * (8000 // len(piece))).status in (200, 400)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ ROUTES: list[dict[str, Any]] = [
     {"name": "teapot", "path": "/landing/teapot", "item": "teapot", "host": "vip.test", "on_accept": "json"},
     {"name": "form", "path": "/cart", "item": {"form": "sku"}, "query": {"route": "a/b c"}, "on_accept": "json"},
     {"name": "one-of-many", "path": "/action", "item": {"form": "sku"}, "form": {"do": "buy"}, "on_accept": "json"},
+    {"name": "keyed", "path": "/two", "item": "kettle", "query": {"do": "buy"}, "idempotency": {"query": "key"}},
+    {"name": "other", "path": "/two", "item": "kettle"},
+    {"name": "brackets", "path": "/brackets", "item": "kettle", "query": {"cart[do]": "buy"}},
+    {"name": "cookie", "path": "/cookie", "item": {"cookie": "Sku"}},
     {"name": "json-key", "path": "/api", "item": {"json": "sku"}, "idempotency": {"json": "key"}, "on_accept": "json"},
 ]
 
@@ -67,7 +71,16 @@ def test_the_item_is_seen_however_its_path_is_spelled(front: Front, path: str) -
 
 @pytest.mark.parametrize(
     "path",
-    ["/buy/teapot", "/buy/Kettle", "/buy/", "/buy/kettle.x", "/buy/sold_out", "/buy/_all", "/BUY/kettle"],
+    [
+        "/buy/teapot",
+        "/buy/Kettle",
+        "/buy/",
+        "/buy/kettle.x",
+        "/buy/sold_out",
+        "/buy/_all",
+        "/BUY/kettle",
+        "/buy/kettle%0a",
+    ],
 )
 def test_no_other_item_is_answered_for(front: Front, path: str) -> None:
     front.mark("sold_out")
@@ -96,6 +109,46 @@ def test_an_item_in_the_query_string_is_seen(front: Front) -> None:
     assert front.buy("/q?sku=kettle&key=k").body == SIDECAR
     assert front.buy("/q?sku=..%2fsold_out%2fkettle").body == SIDECAR
     assert front.buy("/q").body == SIDECAR
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SKU=kettle&sku=teapot", "sku=kettle&sku=teapot", "sku=kettle&sku", "sku=kettle&s%6bu=teapot", "Sku=kettle"],
+)
+def test_a_field_is_the_one_of_its_exact_name_and_only_one(front: Front, query: str) -> None:
+    front.mark("sold_out")
+    assert front.buy(f"/q?{query}").body == SIDECAR
+
+
+@pytest.mark.parametrize("path", ["/q?sku=kettle&k%65y=k", "/q?k%65y=k&sku=kettle", "/two?do=buy&key=k"])
+def test_who_carries_a_key_passes_however_it_is_named(front: Front, path: str) -> None:
+    front.mark("sold_out")
+    assert front.buy(path).body == SIDECAR
+    assert front.buy("/two?do=sell").status == front.buy("/two?do=buy").status == 409
+
+
+def test_what_only_the_gate_knows_for_a_purchase_is_left_to_it(front: Front) -> None:
+    front.mark("sold_out")
+    for query in ("cart[do]=buy", "cart%5Bdo%5D=buy", "cart[do]=look"):
+        assert front.buy(f"/brackets?{query}").body == SIDECAR
+
+
+@pytest.mark.parametrize(
+    ("cookies", "status"),
+    [
+        ("Sku=kettle", 409),
+        ('a=b; Sku="kettle" ;c=d', 409),
+        ("sku=kettle; Sku=teapot", 200),
+        ("Sku=kettle; Sku=teapot", 200),
+        ("Sku=kettle, Sku=kettle", 200),
+        ("xSku=kettle", 200),
+        ("Sku=kettle x", 200),
+        ("sku=kettle", 200),
+    ],
+)
+def test_an_item_in_a_cookie_is_seen_as_the_gate_sees_it(front: Front, cookies: str, status: int) -> None:
+    front.mark("sold_out")
+    assert front.buy("/cookie", Cookie=cookies).status == status
 
 
 def test_a_fixed_item_is_seen_on_its_host_only(front: Front) -> None:
@@ -139,6 +192,23 @@ def test_who_waited_for_a_turn_asks_the_shield_again(tmp_path: Path) -> None:
         asked = len(front.sidecar.requests)
     assert sorted(answer.status for answer in told) == [200] * asked + [409] * (6 - asked)
     assert asked < 6
+
+
+@pytest.mark.parametrize(("folders", "seconds"), [(["not_open"], "1"), (["not_open", "opens_in_60"], "60")])
+def test_who_waited_for_a_turn_in_vain_is_told_when_to_come_back(
+    tmp_path: Path, folders: list[str], seconds: str
+) -> None:
+    """The item was closed to buyers again while they waited: somebody has put its opening off."""
+    fronts: list[Front] = []
+
+    def puts_it_off(_: Request) -> bytes:
+        fronts[0].mark(*folders)
+        return reply(200, SIDECAR)
+
+    with site(tmp_path, sidecar=puts_it_off, nginx={"pace": "2/s burst 100"}) as front, ThreadPoolExecutor(4) as pool:
+        fronts.append(front)
+        told = [answer for answer in pool.map(lambda _: front.buy(), range(4)) if answer.body != SIDECAR]
+    assert {(answer.status, answer.header("retry-after")) for answer in told} == {(409, seconds)}
 
 
 def test_the_next_answer_after_a_marker_went_is_the_gates(front: Front) -> None:

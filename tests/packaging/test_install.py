@@ -24,12 +24,13 @@ PARTS = (
     "systemd",
     "contrib/nginx",
 )
-DATA = {
-    "seckill_sidecar.lua": ("lua", "*.lua"),
-    "seckill_sidecar.conf": ("conf", "*.yaml"),
-    "seckill_sidecar.nginx": ("contrib/nginx", "*.conf"),
-    "seckill_sidecar.systemd": ("systemd", "*.service"),
-}
+DATA = [
+    ("seckill_sidecar.lua", "lua", "*.lua"),
+    ("seckill_sidecar.conf", "conf", "*.yaml"),
+    ("seckill_sidecar.nginx", "contrib/nginx", "*.conf"),
+    ("seckill_sidecar.nginx", "contrib/nginx", "*.js"),
+    ("seckill_sidecar.systemd", "systemd", "*.service"),
+]
 
 LIST_DATA = """
 from importlib.resources import files
@@ -79,7 +80,7 @@ def environment(request: pytest.FixtureRequest, source: Path, tmp_path_factory: 
     return folder
 
 
-@pytest.mark.parametrize(("package", "folder", "pattern"), [(package, *where) for package, where in DATA.items()])
+@pytest.mark.parametrize(("package", "folder", "pattern"), DATA)
 def test_data_files_are_found_where_the_program_looks(
     environment: Path, package: str, folder: str, pattern: str
 ) -> None:

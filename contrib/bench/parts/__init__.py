@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Told
-from bench.parts import accept, audit, growth, overload, refuse, sale, writer
+from bench.parts import accept, audit, growth, overload, plot, refuse, sale, writer
 
 PARTS: Mapping[str, Callable[[int], Told]] = {
     "sale": sale.measure,
@@ -16,4 +16,7 @@ PARTS: Mapping[str, Callable[[int], Told]] = {
 }
 """Each is given the number of rounds."""
 
-__all__ = ["PARTS"]
+BY_NAME: Mapping[str, Callable[[int], Told]] = {"plot": plot.measure}
+"""Those that run only if they are named: they write files of this folder."""
+
+__all__ = ["BY_NAME", "PARTS"]

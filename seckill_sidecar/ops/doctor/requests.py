@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from seckill_sidecar.settings.schema import Route
@@ -43,9 +45,22 @@ def purchase_of(route: Route) -> Probe | None:
         headers[where.name] = SKU
     elif where.kind == "cookie":
         headers["Cookie"] = f"{where.name}={SKU}"
+    body = urlencode(form).encode()
     if form:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return Probe(route.methods[0], _NAME.sub(SKU, route.path), urlencode(query), headers, urlencode(form).encode())
+    elif "json" in (where.kind, route.idempotency and route.idempotency.kind):
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(_document(where.name) if where.kind == "json" else {}).encode()
+    return Probe(route.methods[0], _NAME.sub(SKU, route.path), urlencode(query), headers, body)
+
+
+def _document(dotted: str) -> Any:
+    """JSON that has the item in this place."""
+    value: Any = SKU
+    for part in reversed(dotted.split(".")):
+        is_index = part.isascii() and part.isdigit()
+        value = [*[None] * int(part), value] if is_index else {part: value}
+    return value
 
 
 def spellings(path: str) -> list[str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from seckill_sidecar.errors import UsageError
+from seckill_sidecar.ops.nginx.body import SCRIPT, reading_of, script
 from seckill_sidecar.ops.nginx.http_part import http_part
 from seckill_sidecar.ops.nginx.server_part import server_part
 from seckill_sidecar.settings import Settings
 
 FILES = {"http": "seckill-upstream.conf", "server": "seckill.conf"}
-"""The files that ``--output`` writes, by part."""
+"""The files that ``--output`` writes, by part; and ``seckill.js``, if the configuration needs it."""
 
 _HEADS = {
     "http": f"""\
@@ -51,10 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def part(settings: Settings, name: str, site: str = "") -> str:
     """The text of one part, ``http`` or ``server``; with a ``site``, beside those of others in one nginx."""
-    text = _HEADS[name] + _PARTS[name](settings)
+    return of_site(_HEADS[name] + _PARTS[name](settings), site)
+
+
+def of_site(text: str, site: str) -> str:
+    """What we wrote, with the names of one of several shops behind one nginx."""
     if not site:
         return text
-    for file in FILES.values():
+    for file in (*FILES.values(), SCRIPT):
         text = text.replace(file, file_of(file, site))
     return _OUR_NAMES.sub(f"seckill_{site}_", text)
 
@@ -72,12 +78,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> str:
     if site and not _SITE.fullmatch(site):
         raise UsageError(f"--site {site!r}: write a small letter, then small letters, digits and _, 32 at most")
     names = [arguments.part] if arguments.part else list(FILES)
+    parts = {name: part(settings, name, site) for name in names}
     if arguments.output is None:
-        return "\n".join(part(settings, name, site) for name in names)
-    chosen = {file_of(FILES[name], site): part(settings, name, site) for name in names}
+        return "\n".join(parts.values())
+    files = {file_of(FILES[name], site): text for name, text in parts.items()}
+    if "http" in parts and any(reading_of(route, settings) for route in settings.routes):
+        files[file_of(SCRIPT, site)] = of_site(script(), site)
+    return _written(arguments.output, files)
+
+
+def _written(folder: Path, files: Mapping[str, str]) -> str:
     try:
-        for file, text in chosen.items():
-            (arguments.output / file).write_text(text, encoding="utf-8")
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output: {error}") from error
-    return "\n".join(f"wrote {arguments.output / file}" for file in chosen)
+    return "\n".join(f"wrote {folder / file}" for file in files)

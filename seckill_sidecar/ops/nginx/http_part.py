@@ -1,24 +1,29 @@
 """What stands within http { }: where the sidecar is, what nginx makes of a request, and how much it lets through.
 
-request ─► $seckill_route_buy, … ─► $seckill_item ─► a marker of that name?
-           the item, _all, - or nothing   the first that is something
+request ─► $seckill_route_buy, … ────► $seckill_item ─► a marker of that name?
+           the item, _all, +, -         the first that is something
+           or nothing                ─► $seckill_reads ─► what seckill.js is to look for in the body, if anything
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from seckill_sidecar.adapters.markers import ALL_ITEMS
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.model import Rate
+from seckill_sidecar.ops.nginx import fields
 from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL
+from seckill_sidecar.ops.nginx.body import LONGEST, SCRIPT, Reading, reading_of
 from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
-from seckill_sidecar.ops.nginx.sight import Sight, sight_of, variable
+from seckill_sidecar.ops.nginx.sight import Sight, sees, sight_of
 from seckill_sidecar.settings.schema import Route, Settings, Source
 
 _BOUNDED = "seckill_gate"
 _UNSEEN = "-"
 """No item has this name, so that no marker has it either."""
+_IN_BODY = "+"
+"""Nor this; the body tells more. The item follows, where it stands elsewhere."""
 
 
 def http_part(settings: Settings) -> str:
@@ -33,7 +38,9 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield from _host()
     yield from _forms()
     if settings.shield.enabled:
-        yield from _items(settings.routes)
+        readings = [reading_of(route, settings) for route in settings.routes]
+        yield from _items(settings.routes, readings)
+        yield from _reads(settings.routes, readings)
         yield from _secure_cookie()
     if settings.fallbacks.on_sidecar_down == "storefront":
         yield from _when_down()
@@ -106,50 +113,77 @@ map $http_accept $seckill_form {
 }"""
 
 
-def _items(routes: tuple[Route, ...]) -> Iterator[str]:
+def _items(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Iterator[str]:
+    yield from fields.maps(routes)
     yield "\n# Which item's markers a purchase is held against. None for who may hold an order already: their request"
     yield "# carries our cookie or the key of a purchase, and only the gate knows what became of that."
-    for route in routes:
-        yield from _route_map(route)
-    first = ",".join(f"${_name(route)}" for route in routes)
+    for route, reading in zip(routes, readings, strict=True):
+        yield from _route_map(route, reading)
     yield f"""
-map "{first}" $seckill_item {{
+map "{_first(routes)}" $seckill_item {{
     "~^,*(?<seckill_first>[^,]+)" $seckill_first;
     default "";
 }}"""
+
+
+def _reads(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Iterator[str]:
+    if not any(readings):
+        return
+    yield f"""
+# What stands in the body, {SCRIPT} reads, if the body is short and says how long it is. Where nginx does not find the
+# file beside its own configuration, js_path "folder"; names the place.
+js_import seckill_body from {SCRIPT};
+map "{_first(routes)}|$content_length|$content_type" $seckill_reads {{"""
+    for i, reading in enumerate(readings):
+        if reading is not None:
+            before = f",{{{i}}}" if i else ""
+            yield f'    "~^{before}[_+][^|]*\\|{LONGEST}\\|{reading.content_type}" {reading.spelled()};'
+    yield '    default "";\n}'
+
+
+def _first(routes: Sequence[Route]) -> str:
+    return ",".join(f"${_name(route)}" for route in routes)
 
 
 def _name(route: Route) -> str:
     return f"seckill_route_{route.name.replace('-', '_')}"
 
 
-def _route_map(route: Route) -> Iterator[str]:
-    sight = sight_of(route)
-    keys = [route.idempotency] if route.idempotency is not None and sight is not Sight.NONE else []
-    passes = f"$cookie_{COOKIE}" + "".join(variable(key) or "" for key in keys)
-    value, parts = _UNSEEN, [(passes, ""), ("$request_method", _either(route.methods))]
-    if sight is Sight.NONE:
-        parts = parts[1:]
-    elif sight is Sight.ALL:
-        value = ALL_ITEMS
+def _route_map(route: Route, reading: Reading | None) -> Iterator[str]:
+    parts = [("$request_method", _either(route.methods))]
     if route.host:
         parts.append(("$host", literal(route.host.lower())))
-    parts.append(("$uri", strictly(route.path, _in_the_path(route.item) if sight is Sight.ITEM else None)))
+    parts.append(("$uri", strictly(route.path, _in_the_path(route.item))))
     for name, wanted in route.query.items():
-        seen = variable(Source(query=name))
-        if seen is not None:
-            parts.append((seen, encoded(wanted)))
-    if sight is Sight.ITEM:
-        value = route.item if isinstance(route.item, str) else "$seckill_sku"
-        seen = None if isinstance(route.item, str) else variable(route.item)
-        if seen is not None:
-            parts.append((seen, f"(?<seckill_sku>{SKU})"))
+        condition = fields.seen(Source(query=name))
+        if condition is not None:
+            parts.append((condition, encoded(wanted)))
+    item = None if isinstance(route.item, str) else fields.seen(route.item)
+    if item is not None:
+        parts.append((item, f"(?<seckill_sku>{SKU})"))
     source, pattern = "|".join(part for part, _ in parts), "\\|".join(regex for _, regex in parts)
     yield f"""
-map "{source}" ${_name(route)} {{
-    "~^{pattern}$" {value};
+map "{source}|$cookie_{COOKIE}{fields.passes(route)}" ${_name(route)} {{
+    "~^{pattern}\\|\\z" {_value(route, reading)};
+    "~^{pattern}\\|" {_UNSEEN};
     default "";
 }}"""
+
+
+def _value(route: Route, reading: Reading | None) -> str:
+    """The item, or what stands for it, if the request is this route's."""
+    match sight_of(route):
+        case Sight.ITEM:
+            return _seen_item(route.item)
+        case Sight.ALL:
+            return ALL_ITEMS
+    return _UNSEEN if reading is None else f"{_IN_BODY}{_seen_item(route.item)}"
+
+
+def _seen_item(item: Source | str) -> str:
+    if isinstance(item, str):
+        return item
+    return "$seckill_sku" if sees(item) else ""
 
 
 def _in_the_path(item: Source | str) -> str | None:

@@ -7,13 +7,29 @@ import re
 from seckill_sidecar.wire import paths
 
 SKU = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-ODD_SPELLINGS = r".*(?:%u|%[0-9a-f]{2}|\x5c|\xef[\xbc\xbd]|[\xc0\xc1])"
-"""Still encoded after nginx has decoded it, backslashes, full-width letters, overlong UTF-8: only the gate knows."""
+_STAND_FOR_ASCII = (
+    r"\xc2[\x85\xa0-\xbf]|\xc4[\xb0-\xb3\xbf]|\xc5[\x80\x89\xbf]|\xc7[\x84-\x8c\xb1-\xb3]|\xca[\xb0-\xb8]|"
+    r"\xcb[\x98-\xa3]|\xcd[\xba\xbe]|\xce[\x84\x85]|\xe1(?:\x9a\x80|[\xb4-\xb6\xbe\xbf]|\xba\x9a)|"
+    r"\xe2[\x80-\x93\xa9\xb1]|\xe3(?:\x80\x80|\x82[\x9b\x9c]|[\x88-\x8f])|\xea\x9f|\xef[\xac\xb1\xb7-\xb9\xbc\xbd\xbf]|"
+    r"\xf0(?:\x90\x9e|\x9d|\x9f[\x84-\x87\xaf])|[\xc0\xc1]|\xe0[\x80\x81]"
+)
+"""UTF-8 of compatibility forms (full-width, circled, mathematical letters, blanks of all kinds), and overlong UTF-8."""
+ODD_SPELLINGS = (
+    r".*(?:%u|%[0-9a-f]{2}|\x5c|[/\x01-\x20.];|[/\x01-\x20]\.\.[\x01-\x20]*(?:/|$)|"
+    rf"{_STAND_FOR_ASCII})"
+)
+"""Still encoded after nginx has decoded it, backslashes, ``/;x/``, what stands for ASCII: only the gate knows."""
 
 _PART = re.compile(r"\{([a-z_][a-z0-9_]*)\}", re.ASCII)
 _NOT_LONGER = "(?![a-z0-9_-])"
-SCRIPT_BEFORE = r"(?:[^/]+\.[a-z0-9]+/)?"
-"""A script before the path that it is to serve (``index.php/``), or what looks like one."""
+_NOTHING = r"[/\x01-\x20.]"
+"""Slashes, and what segments without a name are made of."""
+_SCRIPT = r"[^/.;\x01-\x20][^/.;]*\.[^/]*"
+BEFORE = rf"{_NOTHING}+(?:{_SCRIPT}/{_NOTHING}*)?"
+"""The beginning; also a script before the path that it is to serve (``/index.php/``), or what looks like one.
+
+No part of it can be read in two ways: a path that made nginx try over and over would keep it busy.
+"""
 _INDEX_PAGE = rf"(?:{'|'.join(paths.INDEX)}){_NOT_LONGER}"
 
 
@@ -33,7 +49,7 @@ def strictly(template: str, item: str | None = None) -> str:
 
 
 def _name(name: str, item: str | None) -> str:
-    return f"(?<seckill_sku>{SKU})" if name == item else "[^/]+"
+    return f"(?<seckill_sku>{SKU})" if name == item else "[^/|]+"
 
 
 def encoded(value: str) -> str:
@@ -51,7 +67,7 @@ def _byte(byte: int) -> str:
 
 
 def loosely(template: str) -> list[str]:
-    """What comes after the first / (and a script) in whatever a storefront could take for this template's path.
+    """What comes after ``BEFORE`` in whatever a storefront could take for this template's path.
 
     To be matched without regard to case against the path as nginx has decoded and simplified it.
     """
@@ -63,13 +79,12 @@ def _loose(form: str) -> str:
     while segments and segments[-1] in ("{}", ""):
         segments.pop()
     if not segments:
-        return f"(?:{_INDEX_PAGE}|[. ]*(?:;[^/]*)?/?$)" if form == "/" else "[^/]"
+        return f"(?:{_INDEX_PAGE}|(?:;[^/]*/?)?$)" if form == "/" else "[^/]"
     *before, last = segments
-    return "".join(f"{_segment(segment, more='[^/]*')}/" for segment in before) + _segment(last)
+    return "".join(f"{_segment(segment, more='[^/]*')}/{_NOTHING}*" for segment in before) + _segment(last)
 
 
 def _segment(segment: str, more: str = "") -> str:
     """One segment; ``more`` is what may follow it, such as ``;parameters``, where that isn't taken by a name."""
     *names, end = [literal(part) for part in segment.split("{}")]
-    start = "" if segment.startswith("{}") else "[. ]*"
-    return start + "".join(f"{part}[^/]+" for part in names) + (end + _NOT_LONGER + more if end else "")
+    return "".join(f"{part}[^/]+" for part in names) + (end + _NOT_LONGER + more if end else "")

@@ -1,6 +1,7 @@
 """What stands within server { }: which requests go to the sidecar, and what nginx answers by itself.
 
 a purchase's path ─► marked? ──────────────► 409
+                  ─► @seckill_read: seckill.js reads the body ─► @seckill_turn: marked? ─► 409
                   ─► its turn (pace) ─► @seckill_gate: marked by now? ─► 409
                                                        sidecar ─► its answer
                                                                ─► @seckill_accepted     handed over, signed
@@ -17,12 +18,13 @@ from urllib.parse import urlsplit
 
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.ops.nginx import answers
+from seckill_sidecar.ops.nginx.body import BUFFER, reading_of
 from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
-from seckill_sidecar.ops.nginx.patterns import ODD_SPELLINGS, SCRIPT_BEFORE, loosely
+from seckill_sidecar.ops.nginx.patterns import BEFORE, ODD_SPELLINGS, loosely
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
-_TO_GATE, _TO_STOREFRONT, _FIRST_ANSWER = 460, 461, 462
+_TO_READ, _TO_GATE, _TO_STOREFRONT, _FIRST_ANSWER = 459, 460, 461, 462
 """Statuses that nobody sees: they lead to a named location."""
 
 
@@ -35,6 +37,7 @@ class _Part:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._shielded = settings.shield.enabled
+        self._reads = any(reading_of(route, settings) for route in settings.routes)
         self._storefront = _address(settings.stores.storefront)
 
     def lines(self) -> Iterator[str]:
@@ -45,6 +48,8 @@ class _Part:
             yield from self._purchases(alone)
         yield from self._others(among)
         yield from self._own()
+        if self._reads:
+            yield from self._reading()
         yield from self._gate()
         if self._storefront:
             yield from self._to_storefront()
@@ -87,12 +92,18 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         yield "}\n"
 
     def _admission(self) -> Iterator[str]:
-        nginx = self._settings.nginx
         yield "    recursive_error_pages on;"
         if self._storefront:
             yield f"    error_page {_TO_STOREFRONT} = @seckill_storefront;"
             yield f'    if ($request_method !~ "^(?:{"|".join(self._methods())})$") {{ return {_TO_STOREFRONT}; }}'
         yield from self._ask_shield()
+        if self._reads:
+            yield f"    error_page {_TO_READ} = @seckill_read;"
+            yield f"    if ($seckill_reads) {{ return {_TO_READ}; }}"
+        yield from self._turn()
+
+    def _turn(self) -> Iterator[str]:
+        nginx = self._settings.nginx
         yield ""
         if nginx.pace:
             yield "    # Who has waited for a turn asks the shield again, in @seckill_gate."
@@ -132,6 +143,21 @@ location ^~ {self._settings.serve.prefix} {{
 }}
 """
 
+    def _reading(self) -> Iterator[str]:
+        yield f"""\
+# seckill.js looks for the item in the body, which goes on as it came.
+location @seckill_read {{
+    client_body_buffer_size {BUFFER};
+    client_body_timeout 10s;
+    js_content seckill_body.read;
+}}
+
+location @seckill_turn {{
+    recursive_error_pages on;"""
+        yield from self._ask_shield()
+        yield from self._turn()
+        yield "}\n"
+
     # -- the sidecar
 
     def _gate(self) -> Iterator[str]:
@@ -139,6 +165,8 @@ location ^~ {self._settings.serve.prefix} {{
         timeouts = settings.timeouts
         yield "location @seckill_gate {"
         if settings.nginx.pace:
+            if self._shielded:
+                yield "    recursive_error_pages on;"  # @seckill_not_open goes on to another
             yield from self._ask_shield()
         else:
             yield from self._limits()
@@ -249,7 +277,8 @@ def _away() -> str:
 
 def _paths(kinds: Sequence[RequestKind], *more: str) -> str:
     found = dict.fromkeys(pattern for kind in kinds for pattern in loosely(kind.path))
-    return f"^/{SCRIPT_BEFORE}(?:{'|'.join([*found, *more])})"
+    paths = [f"{BEFORE}(?:{'|'.join(found)})"] if found else []
+    return f"(?s)^(?:{'|'.join([*paths, *more])})"
 
 
 def _size(size: int) -> str:

@@ -22,13 +22,21 @@ class Sight(Enum):
 
 def sight_of(route: Route) -> Sight:
     """How far nginx sees into a route's requests."""
-    if route.form:
-        return Sight.NONE  # only the body tells whether it is a purchase at all
+    if route.form or not sees_conditions(route):
+        return Sight.NONE  # only the body tells whether it is a purchase at all, or only the gate
     if route.idempotency is not None and variable(route.idempotency) is None:
         return Sight.NONE  # who repeats a purchase with its key must get through, and looks like everybody else
-    if isinstance(route.item, str) or route.item.kind == "path" or variable(route.item) is not None:
-        return Sight.ITEM
-    return Sight.ALL
+    return Sight.ITEM if isinstance(route.item, str) or sees(route.item) else Sight.ALL
+
+
+def sees(source: Source) -> bool:
+    """Whether nginx by itself sees a value from there."""
+    return source.kind == "path" or variable(source) is not None
+
+
+def sees_conditions(route: Route) -> bool:
+    """Whether nginx sees all that the query string has to say for this route."""
+    return all(variable(Source(query=name)) is not None for name in route.query)
 
 
 def variable(source: Source) -> str | None:

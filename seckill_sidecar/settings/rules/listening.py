@@ -76,6 +76,12 @@ def a_shield_that_nobody_passes(settings: Settings) -> Iterator[Finding]:
         yield Finding(("shield", "enabled"), what)
 
 
+@rule("shield")
+def bodies_are_read_for_the_shield(settings: Settings) -> Iterator[Finding]:
+    if settings.nginx.body and not settings.shield.enabled:
+        yield Finding(("nginx", "body"), "njs reads bodies for the shield, which is off; set shield.enabled: true")
+
+
 def _listeners(settings: Settings) -> list[tuple[str, str, str]]:
     return [
         ("serve", settings.serve.listen, "127.0.0.1:8600, [::1]:8600, or unix:/run/seckill.sock"),
