@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx;
-# and systemd, whose analysis the units are held against.
+# systemd, whose analysis the units are held against, and fail2ban, which tests its filter.
 # With the argument "wrk" also that load generator, for the benchmarks.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
@@ -16,10 +16,11 @@ wanted="\
 /usr/sbin/mariadbd                       mariadb-server-core
 /usr/bin/mariadb                         mariadb-client-core
 /usr/sbin/nginx                          nginx-light nginx
-/usr/bin/systemd-analyze                 systemd"
+/usr/bin/systemd-analyze                 systemd
+/usr/bin/fail2ban-regex                  fail2ban"
 
 # What the packages would otherwise set to start at boot.
-services="redis-server rabbitmq-server epmd.socket nginx"
+services="redis-server rabbitmq-server epmd.socket nginx fail2ban"
 
 say() { echo "stack: $*" >&2; }
 die() { say "$*"; exit 1; }

@@ -236,7 +236,7 @@ def test_a_rebuild_that_died_after_the_database_had_taken_over_is_finished_by_th
     shop.command("item", "pause", SKU)
     with monkeypatch.context() as patch:
         patch.setattr(type(shop.site.ledger), "rebuild", lambda *_: (_ for _ in ()).throw(StoreDown("ledger", "died")))
-        with pytest.raises(StoreDown, match="died; the database has epoch 2 of sneaker already.*run once more"):
+        with pytest.raises(StoreDown, match=r"died; the database has epoch 2 of sneaker already.*run once more"):
             shop.command("rebuild", SKU, "--apply")
     with pytest.raises(LedgerUntrusted, match="being rebuilt"):
         shop.command("item", "open", SKU)
