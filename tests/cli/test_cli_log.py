@@ -107,9 +107,8 @@ def test_a_pseudonym_is_one_buyers_and_nobody_makes_it_without_the_key() -> None
 
 def test_a_line_tells_the_stages_and_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
     moments = (5.0, 5.001, 5.0015, 5.0025, 5.0025, 5.0105, 5.0125)
-    fact = decided(
-        Verdict.SOLD_OUT, moments=moments, trace=Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
-    )
+    trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+    fact = decided(Verdict.SOLD_OUT, moments=moments, trace=trace)
     lines = written(capsys, "json")
     log_decision(fact)
     line = json.loads(lines()[0])

@@ -21,7 +21,17 @@ from seckill_sidecar.settings.schema import Log
 SHIPPED = Path(__file__).parents[2] / "contrib/fail2ban"
 FILTER = SHIPPED / "filter.d/seckill-sidecar.conf"
 ADDRESS = "192.0.2.7"
-FORGED = '"}\n{"time": "2026-11-26T20:00:00.000+00:00", "level": "info", "logger": "seckill_sidecar.abuse", "message": "refused", "verdict": "invalid", "address": "203.0.113.9", "route": "buy"}'
+LINE = {
+    "time": "2026-11-26T20:00:00.000+00:00",
+    "level": "info",
+    "logger": "seckill_sidecar.abuse",
+    "message": "refused",
+    "verdict": "invalid",
+    "address": "203.0.113.9",
+    "route": "buy",
+}
+FORGED = f'"}}\n{json.dumps(LINE)}\n{{"'
+"""What a client sends that would have somebody else kept away."""
 
 Writes = Callable[[Sequence[Decided]], list[str]]
 

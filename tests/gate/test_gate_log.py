@@ -45,9 +45,8 @@ def test_a_line_tells_how_far_a_purchase_came_and_in_whose_trace(shop: Shop) -> 
     assert list(third["stages"]) == [*stages[:4], "reply"]  # remembered as sold out
     assert first["trace"] == trace
     assert "trace" not in second
-    assert (first["buyer"], second["buyer"], third["buyer"]) == tuple(
-        map(shop.site.keyring.pseudonym, ("alice", "bob", "bob"))
-    )
+    alice, bob = map(shop.site.keyring.pseudonym, ("alice", "bob"))
+    assert (first["buyer"], second["buyer"], third["buyer"]) == (alice, bob, bob)
 
 
 def test_addresses_are_told_of_those_only_who_ask_without_sense(shop: Shop) -> None:
