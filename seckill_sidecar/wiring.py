@@ -41,7 +41,7 @@ from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.observers import log
-from seckill_sidecar.observers.abuse import AbuseLog
+from seckill_sidecar.observers.abuse import ABUSE, AbuseLog
 from seckill_sidecar.observers.metrics import Audits, Marked, Metrics, Moments
 from seckill_sidecar.observers.tracing import Tracing, begin_tracing, quiet_opentelemetry
 from seckill_sidecar.ops import doctor, status
@@ -202,6 +202,7 @@ class Site:
             ),
             clock=self.clock,
             observers=self._observers(),
+            addressed=ABUSE if settings.log.abuse is not None else (),
             trace=follow if self.tracing is None else Sampler(settings.tracing.sample, self.clock),
         )
 

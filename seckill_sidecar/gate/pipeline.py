@@ -11,7 +11,7 @@ answer says so or names it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,8 +61,6 @@ STAGES = ("route", "room", "identify", "local", "reserve", "hand_off")
 """In the order in which a purchase goes through them; ``reply`` comes after whichever was its last."""
 RESERVED = STAGES.index("reserve") + 1
 """Which of the moments is the end of asking the ledger, if it was asked."""
-_ADDRESSED = frozenset([Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.INVALID])
-"""Who hears this again and again may be kept away, if it is known where it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Decided:
     """On the monotonic clock: its beginning, the end of each stage that it went through, its end."""
     trace: Trace = NO_TRACE
     address: str = ""
-    """Where it came from, for those verdicts only that are told to whoever asks again and again without sense."""
+    """Where it came from, for those verdicts only of which an observer wants to know it."""
 
     @property
     def asked_ledger(self) -> bool:
@@ -123,8 +121,12 @@ class Pipeline:
         clock: Clock,
         observers: Sequence[Observer] = (),
         trace: Callable[[Mapping[str, Any]], Trace] = follow,
+        addressed: Collection[Verdict] = (),
     ) -> None:
-        """``trace`` finds out from a request's environ where it stands in its caller's trace."""
+        """``trace`` finds out from a request's environ where it stands in its caller's trace.
+
+        Facts with a verdict of ``addressed`` name the client's address.
+        """
         self._routes = routes
         self._room = room
         self._local = local
@@ -138,40 +140,43 @@ class Pipeline:
         self._clock = clock
         self._observers = tuple(observers)
         self._trace = trace
+        self._addressed = addressed
 
     def decide(self, request: Request) -> Outcome:
         """What becomes of one request. Never raises for what a client or a store did."""
+        # A stage's end is one reading of the clock and nothing else: most who come here are refused.
         now = self._clock.monotonic
-        visit = _Visit(now, [now()])
+        visit = _Visit([now()])
+        ended = visit.moments.append
         try:
             match = visit.match = self._routes.match(request)
             if match is None:
                 watched = self._watcher.watched(request)
                 return PASS_ON if watched is None else PassOn(watched)
             trace = visit.trace = self._trace(request.environ)
-            visit.ended()
+            ended(now())
             self._room.refuse_if_full()
-            visit.ended()
+            ended(now())
             purchase = self._identifier.purchase(request, match.route, match.path_values, trace.goes_on)
             visit.purchase = purchase
-            visit.ended()
+            ended(now())
             self._spare_the_ledger(request, purchase)
-            visit.ended()
+            ended(now())
             # From here on: how long a client takes to send its body is not the stores' fault.
             deadline = Deadline.after(self._policies.request_seconds, self._clock)
             with self._room.place():
                 decision = visit.decision = self._reserve(purchase, deadline)
-                visit.ended()
+                ended(now())
                 # ═══ the point of no return: the order exists ═══
                 self._hand_off.deliver(decision, deadline, purchase.traceparent)
-            visit.ended()
+            ended(now())
             return self._accepted(request, match, decision, trace)
         except Malformed as error:
             return self._refused(request, visit, Refusal(Verdict.INVALID, error.detail, status=error.status))
         except Refusal as refusal:
             return self._refused(request, visit, refusal)
         except _LedgerDown:
-            visit.ended()
+            ended(now())
             return PASS_ON
         except Exception as error:  # noqa: BLE001 - a bug of ours: say what is true all the same
             return self._refused(request, visit, self._baffled(visit, error))
@@ -247,7 +252,7 @@ class Pipeline:
         )
 
     def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:
-        visit.ended()
+        visit.moments.append(self._clock.monotonic())
         visit.refusal = refusal
         purchase = visit.purchase
         buyer = purchase.buyer if purchase is not None else ""
@@ -256,13 +261,13 @@ class Pipeline:
     def _tell(self, visit: _Visit, request: Request) -> None:
         if visit.match is None and visit.refusal is None:
             return
-        visit.ended()
-        fact = visit.fact(self._address_of(visit, request))
+        visit.moments.append(self._clock.monotonic())
+        fact = visit.fact(self._address_of(visit, request) if self._addressed else "")
         for observer in self._observers:
             observer(fact)
 
     def _address_of(self, visit: _Visit, request: Request) -> str:
-        if visit.refusal is None or visit.refusal.verdict not in _ADDRESSED:
+        if visit.refusal is None or visit.refusal.verdict not in self._addressed:
             return ""
         if visit.purchase is not None:
             return visit.purchase.address
@@ -280,17 +285,12 @@ class _LedgerDown(Exception):
 class _Visit:
     """How far one request has come."""
 
-    now: Callable[[], float]
     moments: list[float]
     trace: Trace = NO_TRACE
     match: Match | None = None
     purchase: Purchase | None = None
     decision: Decision | None = None
     refusal: Refusal | None = None
-
-    def ended(self) -> None:
-        """A stage has ended at this moment: one reading of the clock, also for the many who are refused."""
-        self.moments.append(self.now())
 
     def fact(self, address: str) -> Decided:
         verdict, reason = Verdict.UNAVAILABLE, "ledger down, left to the storefront"

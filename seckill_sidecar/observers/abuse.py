@@ -10,8 +10,10 @@ import logging
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.gate.pipeline import Decided
-from seckill_sidecar.model import Rate
+from seckill_sidecar.model import Rate, Verdict
 
+ABUSE = frozenset([Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.INVALID])
+"""Who hears one of these again and again asks without sense."""
 _log = logging.getLogger("seckill_sidecar.abuse")
 
 

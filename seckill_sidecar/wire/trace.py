@@ -38,12 +38,13 @@ NO_TRACE = Trace()
 
 def traceparent_of(environ: Mapping[str, Any]) -> str:
     """The request's ``traceparent``; empty if it has none that is valid."""
-    return valid(environ.get("HTTP_TRACEPARENT", ""))
+    came = environ.get("HTTP_TRACEPARENT")
+    return valid(came) if came else ""
 
 
 def valid(traceparent: str) -> str:
     """The same, or empty if it is none."""
-    return traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else ""
+    return traceparent if _TRACEPARENT.fullmatch(traceparent) else ""
 
 
 def trace_id(traceparent: str) -> str:

@@ -13,11 +13,12 @@ import yaml
 from demo.line import Line, Reply
 from demo.programs import Program, Relay, Sidecar, Writer, run_command
 from demo.site import Home
-from stack import Nginx, eventually
+from stack import Nginx, eventually, free_port
 from stack.scripted import Scripted, answering, reply
 from tracing_words import CALLER, Collector, Span, collecting
 
 SKU = "kettle"
+TOKEN = "the operator's own sixteen characters"
 OF_THE_GATE = {"purchase", "route", "identify", "reserve", "hand_off"}
 
 
@@ -47,6 +48,12 @@ class Site:
         found = self.collector.spans(trace)
         return found if names <= found.keys() else None
 
+    def figures(self) -> str:
+        """What Prometheus reads."""
+        port = yaml.safe_load(self.home.config.read_text())["operator"]["listen"].rpartition(":")[2]
+        with closing(Line(("127.0.0.1", int(port)))) as line:
+            return line.ask("GET", "/metrics", {"Authorization": f"Bearer {TOKEN}"}).body.decode()
+
     def asked_of_the_shop(self) -> list[dict[str, str]]:
         return [request.headers for request in self.shop.requests if request.method == "POST"]
 
@@ -62,6 +69,8 @@ def settings(stores: dict[str, str], sidecar: Sidecar, tracing: dict[str, Any], 
         "items": [{"sku": SKU, "total": 3, "per_buyer": 9}],
         "timeouts": {"request": "10s", "ledger": "5s", "broker": "5s"},
         "broker": names,
+        "operator": {"listen": f"127.0.0.1:{free_port()}", "token": TOKEN},
+        "metrics": {"folder": str(sidecar.home.folder / "metrics")},
         "tracing": tracing,
     }
 
@@ -122,6 +131,10 @@ def test_a_purchase_is_one_trace_from_nginx_to_the_commit(site: Site) -> None:
     # One that the caller does not record is told of by nobody, and its traceparent goes on as it came.
     assert site.buy("carol", traceparent=f"00-{refused}-{CALLER}-00").status == 200
     assert site.asked_of_the_shop()[-1]["traceparent"] == f"00-{refused}-{CALLER}-00"
+    # All three orders were handed off, by the gate or the relay, and written: each process says how long that took.
+    counts = ("seckill_hand_off_lag_seconds_count 3.0", "seckill_write_lag_seconds_count 3.0")
+    eventually(lambda: all(count in site.figures() for count in counts), within=30, what="the lags of three orders")
+    assert 'seckill_loop_time_seconds{loop="writer"}' in site.figures()
     # Stopped, they send what they have.
     for program in site.programs:
         program.stop()

@@ -44,6 +44,7 @@ class Metrics:
         os.environ[_FOLDER_VARIABLE] = str(folder)
         values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
         self._items: set[str] = set()
+        self._figures: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         registry = CollectorRegistry()
         self.present = Present(registry)
         self._decisions = Counter("seckill_decisions", "Purchases decided", ["verdict", "item"], registry=registry)
@@ -78,10 +79,10 @@ class Metrics:
 
     def decided(self, fact: Decided) -> None:
         """Count a purchase."""
-        verdict = fact.verdict.value
         item = self._item(fact.item) if fact.verdict is not Verdict.UNKNOWN_ITEM else _OTHER
-        self._decisions.labels(verdict, item).inc()
-        self._decision_seconds.labels(verdict).observe(fact.seconds)
+        count, seconds_of = self._figures_of(fact.verdict.value, item)
+        count.inc()
+        seconds_of.observe(fact.seconds)
         if fact.verdict is Verdict.ACCEPTED:
             for stage, seconds in fact.stages().items():
                 self._stages[stage].observe(seconds)
@@ -121,6 +122,14 @@ class Metrics:
         for collector in moments:
             registry.register(collector)
         return generate_latest(registry)
+
+    def _figures_of(self, verdict: str, item: str) -> tuple[Counter, Histogram]:
+        """Looked up once: ``labels`` costs as much as counting. As many as there are verdicts and items."""
+        figures = self._figures.get((verdict, item))
+        if figures is None:
+            figures = self._decisions.labels(verdict, item), self._decision_seconds.labels(verdict)
+            self._figures[verdict, item] = figures
+        return figures
 
     def _item(self, sku: str) -> str:
         """A client chooses what it asks for, so only so many names are kept."""
