@@ -19,7 +19,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
 from seckill_sidecar import __version__, faults
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors, teller
@@ -186,23 +185,25 @@ def _relay(arguments: argparse.Namespace) -> int:
     site.refuse_unusable_folders()
     every, tell = settings.relay.every, teller(os.environ.get(ADDRESS, ""))
     pulse = Pulse(("expire", "relay"), tell)
+    expire_turn, relay_turn = site.each_turn("expire", pulse.beat), site.each_turn("relay", pulse.beat)
     expirer = threading.Thread(
-        target=repeat, args=("expire", site.expirer().step, every, stop, partial(pulse.beat, "expire")), name="expire"
+        target=repeat, args=("expire", site.expirer().step, every, stop, expire_turn), name="expire"
     )
     expirer.start()
     tell(READY)
     try:
         if site.broker is None:
-            site.writer().run(stop, partial(pulse.beat, "relay"))
+            site.writer().run(stop, relay_turn)
         else:
             relay = site.relay()
-            repeat("relay", relay.step, every, stop, partial(pulse.beat, "relay"))
+            repeat("relay", relay.step, every, stop, relay_turn)
             relay.close()
             site.broker.close()
     finally:
         stop.set()
         expirer.join()
         site.ledger.close()
+        site.end_tracing()
     daemon.begin_anew_if_asked("relay", "-c", arguments.config)
     return 0
 
@@ -216,10 +217,11 @@ def _writer(arguments: argparse.Namespace) -> int:
     site.refuse_unusable_folders()
     tell(READY)
     try:
-        site.writer().run(daemon.stop, partial(pulse.beat, "writer"))
+        site.writer().run(daemon.stop, site.each_turn("writer", pulse.beat))
     finally:
         site.consumer.close()
         site.orders.close()
+        site.end_tracing()
     daemon.begin_anew_if_asked("writer", "-c", arguments.config)
     return 0
 
@@ -260,7 +262,7 @@ def _order(arguments: argparse.Namespace) -> int:
 
 def _audit(arguments: argparse.Namespace) -> int:
     site = Site(_settings(arguments))
-    text, balanced = audit.run(arguments, site.ledger, site.orders, site.clock)
+    text, balanced = audit.run(arguments, site.ledger, site.orders, site.clock, site.note_audit)
     print(text)
     return 0 if balanced else 1
 

@@ -15,6 +15,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.registry import Collector
+
 from seckill_sidecar import faults
 from seckill_sidecar.adapters.breaker import StoreBreaker
 from seckill_sidecar.adapters.broker import RabbitBroker, RabbitConsumer, examine_broker, queue_state, quiet_pika
@@ -32,24 +34,28 @@ from seckill_sidecar.adapters.orders_db import connect_orders_db, connect_replic
 from seckill_sidecar.adapters.storefront import ReverseProxy, probe
 from seckill_sidecar.clock import Clock, Deadline, SystemClock, order_ids
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
-from seckill_sidecar.gate.hand_off import HandOff
+from seckill_sidecar.gate.hand_off import HandOff, HandOffObserver
 from seckill_sidecar.gate.identify import AddressReader, Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.mode import Matched, ModeStage, Share, Stances
-from seckill_sidecar.gate.pipeline import Observer, PassesOn, Pipeline, Policies
+from seckill_sidecar.gate.pipeline import Observer, Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
 from seckill_sidecar.gate.room import Room
 from seckill_sidecar.gate.route import Routes
+from seckill_sidecar.gate.sample import Sampler
 from seckill_sidecar.gate.settle import Promptly, Settler, Watcher
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.gate.witness import Witness
 from seckill_sidecar.gate.written import WrittenOrders
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.observers import log
-from seckill_sidecar.observers.metrics import Metrics, Moments
+from seckill_sidecar.observers.abuse import ABUSE, AbuseLog
+from seckill_sidecar.observers.metrics import Audits, Marked, Metrics, Moments
+from seckill_sidecar.observers.tracing import Tracing, begin_tracing, quiet_opentelemetry
 from seckill_sidecar.ops import doctor, status
+from seckill_sidecar.ops.audit import Report
 from seckill_sidecar.ops.doctor.requests import SKU
 from seckill_sidecar.ops.nginx.body import sees_one
 from seckill_sidecar.ops.nginx.sight import any_sees_all
@@ -67,9 +73,11 @@ from seckill_sidecar.settings import Settings, load
 from seckill_sidecar.settings.schema import Timeouts
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import PROBE, Keyring, SigningKey
+from seckill_sidecar.wire.trace import follow
 from seckill_sidecar.workers.relay import Expirer, OutboxConsumer, Relay
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.switchboard import Switchboard
+from seckill_sidecar.workers.ticker import Ticker
 from seckill_sidecar.workers.writer import Writer
 
 _writer_log = logging.getLogger("seckill_sidecar.writer")
@@ -83,7 +91,10 @@ class Site:
     """The parts of one site in one process, each made when it is first asked for."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None, role: str = "") -> None:
-        """``role`` is what this process counts as: ``sidecar``, ``relay``, ``writer``; a command counts nothing."""
+        """``role`` is what this process counts as: ``sidecar``, ``relay``, ``writer``.
+
+        ``middleware`` counts nothing, since nobody knows how its server forks; nor does a command, which has no role.
+        """
         self.settings = settings
         self.clock = clock or SystemClock()
         self._role = role
@@ -92,7 +103,19 @@ class Site:
     def metrics(self) -> Metrics | None:
         """What this process counts; None if it counts nothing."""
         folder = self.settings.metrics.folder
-        return Metrics(Path(folder), self._role) if folder is not None and self._role else None
+        counts = self._role not in ("", "middleware")
+        return Metrics(Path(folder), self._role) if folder is not None and counts else None
+
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """Where this process's spans go; None if it tells of none."""
+        settings = self.settings.tracing
+        return begin_tracing(settings, self.clock) if settings.otlp is not None and self._role else None
+
+    def end_tracing(self) -> None:
+        """Send the spans that are left, within some seconds. At the very end."""
+        if self.tracing is not None:
+            self.tracing.close()
 
     # -- stores
 
@@ -163,8 +186,17 @@ class Site:
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
         own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
+        # Handed over, the request is nginx's: how long the shop takes isn't seen here.
+        seen = self.settings.serve.hand_over == "proxy"
         return Middleware(
-            application, self.gate, own, self.settings.serve.prefix, self.breaker("storefront"), self._probe()
+            application,
+            self.gate,
+            own,
+            self.settings.serve.prefix,
+            self.breaker("storefront"),
+            self._probe(),
+            self.clock,
+            observers=[self.tracing.asked] if self.tracing is not None and seen else [],
         )
 
     def _probe(self) -> Probe:
@@ -174,28 +206,34 @@ class Site:
 
     @cached_property
     def gate(self) -> Pipeline:
-        policies = self.settings.fallbacks
+        settings = self.settings
+        policies = settings.fallbacks
         return self._pipeline(
             self.ledger,
+            self._room,
             self._hand_off,
-            Policies(self.settings.timeouts.request, policies.on_ledger_down, policies.on_storefront_down),
+            Policies(settings.timeouts.request, policies.on_ledger_down, policies.on_storefront_down),
             self._observers(),
             passes_on=self._mode_stage.passes_on,
+            addressed=ABUSE if settings.log.abuse is not None else (),
+            trace=follow if self.tracing is None else Sampler(settings.tracing.sample, self.clock),
         )
 
     def _pipeline(
         self,
         ledger: Reserving,
+        room: Room,
         hand_off: HandOff,
         policies: Policies,
         observers: Sequence[Observer],
-        passes_on: PassesOn = lambda *_: False,
+        **more: Any,
     ) -> Pipeline:
+        """``more`` is what else a ``Pipeline`` may be given."""
         settings, clock = self.settings, self.clock
         known_items = [item.sku for item in settings.items]
         return Pipeline(
             routes=self._routes,
-            room=Room(settings.limits.in_flight, settings.limits.wait, clock),
+            room=room,
             local=Local(settings.limits.remember_sold_out, clock),
             identifier=self._identifier,
             reserver=Reserver(ledger, self.breaker("ledger"), clock, known_items),
@@ -206,17 +244,45 @@ class Site:
             policies=policies,
             clock=clock,
             observers=observers,
-            passes_on=passes_on,
+            **more,
         )
 
     @cached_property
     def _routes(self) -> Routes:
         return Routes(self.settings.routes, self.settings.limits.body, self.stances.of)
 
+    @cached_property
+    def _room(self) -> Room:
+        return self._new_room()
+
+    def _new_room(self) -> Room:
+        return Room(self.settings.limits.in_flight, self.settings.limits.wait, self.clock)
+
+    def tick(self) -> None:
+        """Tell from now on how late the timers of this process are, and how much is under way, if anybody counts."""
+        if (metrics := self.metrics) is not None:
+            Ticker(lambda late: metrics.present.ticked(late, self._room.inside), self.clock).start()
+
+    def each_turn(self, loop: str, beat: Callable[[str], None]) -> Callable[[], None]:
+        """What a loop calls at each turn: ``beat``, and whoever counts."""
+        metrics = self.metrics
+
+        def turn() -> None:
+            beat(loop)
+            if metrics is not None:
+                metrics.present.turned(loop, self.clock.wall())
+
+        return turn
+
     def _observers(self) -> list[Observer]:
-        observers: list[Observer] = [log.DecisionLog(self.clock)]
+        settings = self.settings.log
+        observers: list[Observer] = [log.DecisionLog(self.clock, self.keyring.pseudonym, settings.refusals)]
+        if settings.abuse is not None:
+            observers.append(AbuseLog(settings.abuse, self.clock))
         if self.metrics:
             observers.append(self.metrics.decided)
+        if self.tracing:
+            observers.append(self.tracing.decided)
         if self.shield is not None:
             observers.append(self.shield.tell)
         return observers
@@ -242,11 +308,13 @@ class Site:
         """The same gate, of which nobody hears but the log: it keeps nobody waiting, and hands nothing off."""
         settings = self.settings
         seconds = min(settings.timeouts.request, settings.timeouts.ledger)
-        observers: list[Observer] = [log.DecisionLog(self.clock, mode="shadow")]
+        observers: list[Observer] = [
+            log.DecisionLog(self.clock, self.keyring.pseudonym, settings.log.refusals, mode="shadow")
+        ]
         if self.metrics:
             observers.append(self.metrics.rehearsed)
         hand_off = HandOff(self.ledger, None, self.breaker("broker"), "keep", log.log_left_undone)
-        return self._pipeline(self.shadow, hand_off, Policies(seconds, "refuse", "keep"), observers)
+        return self._pipeline(self.shadow, self._new_room(), hand_off, Policies(seconds, "refuse", "keep"), observers)
 
     @cached_property
     def shadow(self) -> ShadowLedger:
@@ -285,7 +353,13 @@ class Site:
     @cached_property
     def _hand_off(self) -> HandOff:
         policy = self.settings.fallbacks.on_broker_down
-        return HandOff(self.ledger, self.broker, self.breaker("broker"), policy, log.log_left_undone)
+        return HandOff(
+            self.ledger, self.broker, self.breaker("broker"), policy, log.log_left_undone, self._hand_off_observers
+        )
+
+    @cached_property
+    def _hand_off_observers(self) -> list[HandOffObserver]:
+        return [teller.handed_off for teller in (self.metrics, self.tracing) if teller is not None]
 
     @cached_property
     def settler(self) -> Settler:
@@ -330,8 +404,17 @@ class Site:
         metrics = self.metrics
         if metrics is None:
             return None
-        moments = Moments(self.lookout)
-        return lambda: metrics.text([moments])
+        collectors: list[Collector] = [Moments(self.lookout), Audits(Path(str(self.settings.metrics.folder)))]
+        if self.settings.shield.enabled:
+            collectors.append(Marked(Markers(Path(self.settings.shield.folder), self.clock)))
+        return lambda: metrics.text(collectors)
+
+    def note_audit(self, report: Report) -> None:
+        """Tell Prometheus of an audit of all items, if there is a folder of figures."""
+        folder = self.settings.metrics.folder
+        if folder is not None and os.path.isdir(folder):
+            drift = sum(report.total(kind) for kind in ("missing", "unknown", "differing"))
+            Audits(Path(folder)).note(drift, report.balanced, self.clock.wall())
 
     @cached_property
     def lookout(self) -> Lookout:
@@ -376,7 +459,8 @@ class Site:
         """The relay to the broker; with ``broker: none`` there is a writer on the outbox instead."""
         if self.broker is None:
             raise UsageError("with stores.broker none there is nothing to relay to")
-        return Relay(self.ledger, self.broker, self.breaker("broker"), self.settings.relay, self.clock)
+        settings, observers = self.settings.relay, self._hand_off_observers
+        return Relay(self.ledger, self.broker, self.breaker("broker"), settings, self.clock, observers)
 
     def rebuild_parts(self) -> Parts:
         """What a rebuild works with."""
@@ -411,6 +495,7 @@ class Site:
             self.clock,
             _writer_log,
             on_violation=self._alarm,
+            observers=[teller.committed for teller in (self.metrics, self.tracing) if teller is not None],
         )
 
     def _alarm(self, sku: str) -> None:
@@ -506,11 +591,12 @@ class SeckillMiddleware:
     def __init__(self, application: Application, conf: str | Path | Settings) -> None:
         """``conf`` is the YAML's path, or settings that were loaded already. Raises ``ConfigurationError``."""
         settings = conf if isinstance(conf, Settings) else load(conf, os.environ)
-        site = Site(settings)
+        site = Site(settings, role="middleware")
         site.refuse_unfit_ledger()
         site.follow_switches()
         site.keep_shield()
         self._middleware = site.middleware(application)
+        atexit.register(site.end_tracing)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         return self._middleware(environ, start_response)
@@ -532,6 +618,8 @@ def sidecar(settings: Settings | None = None) -> Any:
     site.refuse_unfit_ledger()
     site.follow_switches()
     site.keep_shield()
+    site.tick()
+    atexit.register(site.end_tracing)
     return site.doors(site.middleware(storefront))
 
 
@@ -539,6 +627,7 @@ def set_up_logging(settings: Settings) -> None:
     """For the program's own processes; a site that wraps itself in the middleware keeps its own logging."""
     log.configure(settings.log)
     quiet_pika()
+    quiet_opentelemetry()
 
 
 def config_path() -> str:

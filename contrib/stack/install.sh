@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
-# Prometheus; and systemd, whose analysis the units are held against.
+# Prometheus; systemd, whose analysis the units are held against; and fail2ban, which tests its filter.
 # With the argument "wrk" also that load generator, for the benchmarks; with "njs" nginx's JavaScript, for the tests.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
@@ -17,10 +17,11 @@ wanted="\
 /usr/bin/mariadb                         mariadb-client-core
 /usr/sbin/nginx                          nginx-light nginx
 /usr/bin/prometheus                      prometheus
-/usr/bin/systemd-analyze                 systemd"
+/usr/bin/systemd-analyze                 systemd
+/usr/bin/fail2ban-regex                  fail2ban"
 
 # What the packages would otherwise set to start at boot.
-services="redis-server rabbitmq-server epmd.socket nginx prometheus"
+services="redis-server rabbitmq-server epmd.socket nginx prometheus fail2ban"
 
 say() { echo "stack: $*" >&2; }
 die() { say "$*"; exit 1; }

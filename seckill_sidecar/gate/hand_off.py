@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import StoreError
-from seckill_sidecar.model import Decision, Event, Order, Settled, State, Verdict
+from seckill_sidecar.model import Decision, Event, EventKind, Order, Settled, State, Verdict
 from seckill_sidecar.ports import Breaker, Broker, Ledger
 from seckill_sidecar.wire.answers import Refusal
 
 Report = Callable[[str, StoreError], None]
 """Told what was left undone, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOff:
+    """The fact that observers are told: RabbitMQ has confirmed an event. Moments are Unix seconds."""
+
+    by: Literal["gate", "relay"]
+    kind: EventKind
+    order: Order
+    began: float
+    ended: float
+    traceparent: str = ""
+
+    @property
+    def lag(self) -> float:
+        """Seconds from the order's acceptance, which the ledger's clock tells, to the confirm."""
+        return max(0.0, self.ended - self.order.accepted_at_ms / 1000)
+
+
+HandOffObserver = Callable[[HandedOff], None]
 
 
 class HandOff:
@@ -26,6 +47,7 @@ class HandOff:
         breaker: Breaker,
         on_broker_down: Literal["keep", "refuse"],
         report: Report,
+        observers: Sequence[HandOffObserver] = (),
     ) -> None:
         """Without a broker the relay takes the outbox straight to the database."""
         self._ledger = ledger
@@ -33,6 +55,7 @@ class HandOff:
         self._breaker = breaker
         self._on_broker_down = on_broker_down
         self._report = report
+        self._observers = tuple(observers)
 
     def deliver(self, decision: Decision, deadline: Deadline, traceparent: str = "") -> None:
         """Return once RabbitMQ has the order, or the outbox keeps it for the relay.
@@ -43,6 +66,7 @@ class HandOff:
         # A replayed order has no body to publish: it was handed off before, or the outbox still keeps it.
         if order is None or self._broker is None or not decision.body:
             return
+        began = deadline.clock.wall()
         try:
             with self._breaker.calling():
                 faults.hit("before_publish")
@@ -53,6 +77,9 @@ class HandOff:
             if self._on_broker_down == "refuse":
                 self.release(order, "broker down", deadline)
             return
+        fact = HandedOff("gate", EventKind.ACCEPTED, order, began, deadline.clock.wall(), traceparent)
+        for observer in self._observers:
+            observer(fact)
         self._clear(order, decision.outbox_id, deadline)
 
     def deliver_settled(self, settled: Settled, deadline: Deadline) -> None:

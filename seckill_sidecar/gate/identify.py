@@ -18,7 +18,6 @@ from seckill_sidecar.wire.values import Values
 
 _QUANTITY = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _KEY = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_BUYER = 255
 
@@ -36,7 +35,9 @@ class Identifier:
         self._new_order_id = new_order_id
         self._address = AddressReader(identity)
 
-    def purchase(self, request: Request, route: Route, path_values: Mapping[str, str]) -> Purchase:
+    def purchase(
+        self, request: Request, route: Route, path_values: Mapping[str, str], traceparent: str = ""
+    ) -> Purchase:
         """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415)."""
         # Whatever is in it: once the purchase is accepted, no fault of the body must turn up any more.
         request.read_body(self._body_limit)
@@ -51,8 +52,8 @@ class Identifier:
             buyer=buyer,
             quantity=quantity,
             key=key,
-            address=self._address.client(request),
-            traceparent=_traceparent(request),
+            address=self.address(request),
+            traceparent=traceparent,
             hold_ms=None if route.hold is None else int(route.hold * 1000),
         )
 
@@ -60,6 +61,10 @@ class Identifier:
         """The verified buyer of a route's request, whatever it asks for; raises ``Refusal`` or ``Malformed``."""
         reader = Values(request, path_values, self._body_limit)
         return self.buyer(request, route.buyer or self._identity.buyer, reader)
+
+    def address(self, request: Request) -> str:
+        """The client's address as rates count it; raises ``Refusal`` (400) if two are named."""
+        return self._address.client(request)
 
     def buyer(self, request: Request, source: BuyerSource | None, reader: Values | None = None) -> str:
         """The verified buyer; raises ``Refusal`` (401) if there is none that can be believed."""
@@ -179,8 +184,3 @@ def _key(reader: Values, source: Source | None) -> str | None:
             Verdict.INVALID, "the idempotency key has to be 1 to 255 printable ASCII characters, without quotes"
         )
     return value
-
-
-def _traceparent(request: Request) -> str:
-    value: str = request.environ.get("HTTP_TRACEPARENT", "")
-    return value if _TRACEPARENT.fullmatch(value) else ""

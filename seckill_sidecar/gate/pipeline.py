@@ -11,9 +11,9 @@ the order exists, and every answer says so or names it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreError
@@ -29,6 +29,7 @@ from seckill_sidecar.model import Decision, Order, Purchase, Verdict
 from seckill_sidecar.wire.answers import Answer, Refusal
 from seckill_sidecar.wire.fields import Malformed
 from seckill_sidecar.wire.request import Request
+from seckill_sidecar.wire.trace import NO_TRACE, Trace, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Forward:
     headers: list[tuple[str, str]]
     answer_headers: list[tuple[str, str]]
     """What the storefront's answer gets on its way to the buyer: our cookie."""
+    trace: Trace = NO_TRACE
 
 
 Outcome = PassOn | Forward | Answer
@@ -55,6 +57,10 @@ _log = logging.getLogger(__name__)
 PASS_ON = PassOn()
 ABANDONED = "abandoned"
 """The reason that the log has for a purchase whose client was gone before anything was asked of the ledger."""
+STAGES = ("route", "room", "identify", "local", "reserve", "hand_off")
+"""In the order in which a purchase goes through them; ``reply`` comes after whichever was its last."""
+RESERVED = STAGES.index("reserve") + 1
+"""Which of the moments is the end of asking the ledger, if it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,21 @@ class Decided:
     order_id: str = ""
     buyer: str = ""
     reason: str = ""
+    moments: Sequence[float] = ()
+    """On the monotonic clock: its beginning, the end of each stage that it went through, its end."""
+    trace: Trace = NO_TRACE
+    address: str = ""
+    """Where it came from, for those verdicts only of which an observer wants to know it."""
+
+    @property
+    def asked_ledger(self) -> bool:
+        """Whether it came as far as the reserve stage."""
+        return len(self.moments) > RESERVED + 1
+
+    def stages(self) -> dict[str, float]:
+        """The seconds that each stage took, in their order."""
+        names = (*STAGES[: len(self.moments) - 2], "reply")
+        return {name: end - start for name, start, end in zip(names, self.moments[:-1], self.moments[1:], strict=False)}
 
 
 Observer = Callable[[Decided], None]
@@ -102,7 +123,13 @@ class Pipeline:
         clock: Clock,
         observers: Sequence[Observer] = (),
         passes_on: PassesOn = lambda *_: False,
+        trace: Callable[[Mapping[str, Any]], Trace] = follow,
+        addressed: Collection[Verdict] = (),
     ) -> None:
+        """``trace`` finds out from a request's environ where it stands in its caller's trace.
+
+        Facts with a verdict of ``addressed`` name the client's address.
+        """
         self._routes = routes
         self._room = room
         self._local = local
@@ -116,10 +143,15 @@ class Pipeline:
         self._clock = clock
         self._observers = tuple(observers)
         self._passes_on = passes_on
+        self._trace = trace
+        self._addressed = addressed
 
     def decide(self, request: Request) -> Outcome:
         """What becomes of one request. Never raises for what a client or a store did."""
-        visit = _Visit(self._clock.monotonic())
+        # A stage's end is one reading of the clock and nothing else: most who come here are refused.
+        now = self._clock.monotonic
+        visit = _Visit([now()])
+        ended = visit.moments.append
         try:
             match = self._routes.match(request)
             if match is None:
@@ -128,27 +160,36 @@ class Pipeline:
             if self._passes_on(request, match):
                 return PASS_ON
             visit.match = match
+            trace = visit.trace = self._trace(request.environ)
+            ended(now())
             match.refuse_if_faulty()
             self._room.refuse_if_full()
-            purchase = visit.purchase = self._identifier.purchase(request, match.route, match.path_values)
+            ended(now())
+            purchase = self._identifier.purchase(request, match.route, match.path_values, trace.goes_on)
+            visit.purchase = purchase
+            ended(now())
             self._spare_the_ledger(request, purchase)
+            ended(now())
             # From here on: how long a client takes to send its body is not the stores' fault.
             deadline = Deadline.after(self._policies.request_seconds, self._clock)
             with self._room.place():
                 decision = visit.decision = self._reserve(purchase, deadline)
+                ended(now())
                 # ═══ the point of no return: the order exists ═══
                 self._hand_off.deliver(decision, deadline, purchase.traceparent)
-            return self._accepted(request, match, decision)
+            ended(now())
+            return self._accepted(request, match, decision, trace)
         except Malformed as error:
             return self._refused(request, visit, Refusal(Verdict.INVALID, error.detail, status=error.status))
         except Refusal as refusal:
             return self._refused(request, visit, refusal)
         except _LedgerDown:
+            ended(now())
             return PASS_ON
         except Exception as error:  # noqa: BLE001 - a bug of ours: say what is true all the same
             return self._refused(request, visit, self._baffled(visit, error))
         finally:
-            self._tell(visit)
+            self._tell(visit, request)
 
     def storefront_said(self, watched: Watched, status: str) -> None:
         """Settle what this answer of the storefront settles, if it is yes. Takes a second at most; never raises."""
@@ -199,11 +240,14 @@ class Pipeline:
                 reason=str(error),
             ) from error
 
-    def _accepted(self, request: Request, match: Match, decision: Decision) -> Outcome:
+    def _accepted(self, request: Request, match: Match, decision: Decision, trace: Trace) -> Outcome:
         order = decision.order
         assert order is not None  # noqa: S101 - _reserve refuses otherwise
         if decision.verdict is Verdict.ACCEPTED and match.route.on_accept == "storefront":
-            return Forward(order, match, self._reply.storefront_headers(order), self._reply.cookie(order))
+            headers = self._reply.storefront_headers(order)
+            if trace.storefront:
+                headers.append(("Traceparent", trace.storefront))
+            return Forward(order, match, headers, self._reply.cookie(order), trace)
         return self._reply.accepted(request, match.route, order, decision.verdict)
 
     def _baffled(self, visit: _Visit, error: Exception) -> Refusal:
@@ -216,17 +260,29 @@ class Pipeline:
         )
 
     def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:
+        visit.moments.append(self._clock.monotonic())
         visit.refusal = refusal
         purchase = visit.purchase
         buyer = purchase.buyer if purchase is not None else ""
         return self._reply.refused(request, refusal, buyer)
 
-    def _tell(self, visit: _Visit) -> None:
+    def _tell(self, visit: _Visit, request: Request) -> None:
         if visit.match is None and visit.refusal is None:
             return
-        fact = visit.fact(self._clock.monotonic())
+        visit.moments.append(self._clock.monotonic())
+        fact = visit.fact(self._address_of(visit, request) if self._addressed else "")
         for observer in self._observers:
             observer(fact)
+
+    def _address_of(self, visit: _Visit, request: Request) -> str:
+        if visit.refusal is None or visit.refusal.verdict not in self._addressed:
+            return ""
+        if visit.purchase is not None:
+            return visit.purchase.address
+        try:
+            return self._identifier.address(request)
+        except Refusal:
+            return ""
 
 
 class _LedgerDown(Exception):
@@ -237,13 +293,14 @@ class _LedgerDown(Exception):
 class _Visit:
     """How far one request has come."""
 
-    began: float
+    moments: list[float]
+    trace: Trace = NO_TRACE
     match: Match | None = None
     purchase: Purchase | None = None
     decision: Decision | None = None
     refusal: Refusal | None = None
 
-    def fact(self, now: float) -> Decided:
+    def fact(self, address: str) -> Decided:
         verdict, reason = Verdict.UNAVAILABLE, "ledger down, left to the storefront"
         if self.refusal is not None:
             verdict, reason = self.refusal.verdict, self.refusal.reason
@@ -254,9 +311,12 @@ class _Visit:
         return Decided(
             route=self.match.route.name if self.match is not None else "",
             verdict=verdict,
-            seconds=now - self.began,
+            seconds=self.moments[-1] - self.moments[0],
             item=self.purchase.item if self.purchase is not None else "",
             order_id=named or (order.id if order is not None else ""),
             buyer=self.purchase.buyer if self.purchase is not None else "",
             reason=reason,
+            moments=self.moments,
+            trace=self.trace,
+            address=address,
         )

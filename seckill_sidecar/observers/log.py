@@ -1,6 +1,7 @@
 """Facts as log lines: readable text on a terminal, one JSON object a line elsewhere.
 
-Control characters are escaped, so that nothing a client sent can forge a line. Buyers are not named.
+Control characters are escaped, so that nothing a client sent can forge a line. A buyer has a pseudonym, and no name.
+The messages and the names of their members are an interface: README lists them.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
@@ -28,15 +31,29 @@ _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName
 
 
 class DecisionLog:
-    """One line for each purchase: at info if accepted, at warning if unavailable, else at debug.
+    """One line for each purchase: at info if accepted, at warning if unavailable, else at debug; of those that were
+    refused, a sample at info.
 
     Of those who were turned away because there were too many of them, or who had hung up, one line a second tells the
     number: a rush must not become a rush of log lines.
     """
 
-    def __init__(self, clock: Clock, **more: str) -> None:
-        """``more`` stands in each line: ``mode="shadow"``."""
+    def __init__(
+        self,
+        clock: Clock,
+        pseudonym: Callable[[str], str] = lambda _: "",
+        refusals: float = 0.0,
+        randomness: Callable[[], float] = random.random,
+        **more: str,
+    ) -> None:
+        """``refusals`` is the share of them that is sampled. ``randomness`` gives numbers from 0 to 1.
+
+        ``more`` stands in each line: ``mode="shadow"``.
+        """
         self._clock = clock
+        self._pseudonym = pseudonym
+        self._refusals = refusals
+        self._randomness = randomness
         self._more = more
         self._turned_away: Counter[str] = Counter()
         self._told_at = float("-inf")
@@ -45,13 +62,34 @@ class DecisionLog:
         if fact.reason in _MANY:
             self._count(fact.reason)
             return
-        level = logging.DEBUG
-        if fact.verdict is Verdict.UNAVAILABLE:
-            level = logging.WARNING
-        elif fact.verdict is Verdict.ACCEPTED:
-            level = logging.INFO
+        level = self._level(fact.verdict)
         if _gate.isEnabledFor(level):
-            _gate.log(level, "decided", extra=_facts(fact) | self._more)
+            _gate.log(level, "decided", extra=self._facts(fact) | self._more)
+
+    def _level(self, verdict: Verdict) -> int:
+        if verdict is Verdict.UNAVAILABLE:
+            return logging.WARNING
+        if verdict is Verdict.ACCEPTED:
+            return logging.INFO
+        if self._refusals and verdict is not Verdict.REPLAYED and self._randomness() < self._refusals:
+            return logging.INFO
+        return logging.DEBUG
+
+    def _facts(self, fact: Decided) -> dict[str, Any]:
+        named = {
+            "item": fact.item,
+            "order_id": fact.order_id,
+            "buyer": self._pseudonym(fact.buyer) if fact.buyer else "",
+            "trace": fact.trace.id,
+            "reason": fact.reason,
+        }
+        return {
+            "verdict": fact.verdict.value,
+            "route": fact.route,
+            "ms": round(fact.seconds * 1000, 1),
+            "stages": {stage: round(seconds * 1000, 2) for stage, seconds in fact.stages().items()},
+            **{name: value for name, value in named.items() if value},
+        }
 
     def _count(self, reason: str) -> None:
         self._turned_away[reason] += 1
@@ -60,14 +98,6 @@ class DecisionLog:
             self._told_at = now
             numbers, self._turned_away = self._turned_away, Counter()
             _gate.warning("purchases turned away since the last such line", extra={**numbers, **self._more})
-
-
-def _facts(fact: Decided) -> dict[str, Any]:
-    facts: dict[str, Any] = {"verdict": fact.verdict.value, "route": fact.route, "ms": round(fact.seconds * 1000, 1)}
-    for name in ("item", "order_id", "reason"):
-        if value := getattr(fact, name):
-            facts[name] = value
-    return facts
 
 
 _SETTLEMENTS = {
@@ -160,8 +190,12 @@ class _Formatter(logging.Formatter):
                 "message": record.getMessage(),
             }
             return json.dumps(line | extra, default=str)
-        words = " ".join(f"{name}={value}" for name, value in extra.items())
+        words = " ".join(f"{name}={_in_words(value)}" for name, value in extra.items())
         return _escaped(f"{record.levelname.lower():7} {record.getMessage()} {words}".rstrip())
+
+
+def _in_words(value: Any) -> str:
+    return ",".join(f"{name}:{inner}" for name, inner in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _escaped(text: str) -> str:

@@ -9,16 +9,19 @@ request > own address?  > orders application
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from seckill_sidecar.clock import Clock, SystemClock
 from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreDown
 from seckill_sidecar.gate.pipeline import Forward, PassOn, Pipeline
 from seckill_sidecar.gate.settle import Watched
 from seckill_sidecar.ports import Breaker
 from seckill_sidecar.wire.answers import Answer
 from seckill_sidecar.wire.request import Request
+from seckill_sidecar.wire.trace import Trace
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
@@ -28,6 +31,20 @@ _log = logging.getLogger(__name__)
 _OURS = "HTTP_X_SECKILL_"
 _PROBE = f"{_OURS}PROBE"
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The fact that observers are told: the storefront has answered an accepted purchase, or failed to.
+
+    Moments are Unix seconds.
+    """
+
+    order_id: str
+    trace: Trace
+    began: float
+    ended: float
+    fault: str = ""
 
 
 class Middleware:
@@ -41,6 +58,8 @@ class Middleware:
         prefix: str,
         storefront_breaker: Breaker,
         probe: Callable[[Request], Answer | None] = lambda _: None,
+        clock: Clock | None = None,
+        observers: Sequence[Callable[[Asked], None]] = (),
     ) -> None:
         """``own`` serves the addresses under ``prefix``; ``probe`` answers the doctor, and nobody else."""
         self._application = application
@@ -49,6 +68,8 @@ class Middleware:
         self._prefix = prefix
         self._breaker = storefront_breaker
         self._probe = probe
+        self._clock = clock or SystemClock()
+        self._observers = tuple(observers)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         ours = [name for name in environ if name.startswith(_OURS)]
@@ -81,13 +102,20 @@ class Middleware:
         for name, value in forward.headers:
             request.environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
         request.environ["seckill.storefront_headers"] = forward.headers
+        began = self._clock.wall()
         try:
             with self._breaker.calling():
                 reception = _Reception(self._application, request.environ)
         except SeckillError as error:
+            self._tell(forward, began, str(error))
             _log.warning("storefront failed for accepted order %s: %s", forward.order.id, error)
             return _send(self._gate.storefront_failed(request, forward.order, error), request, start_response)
+        self._tell(forward, began)
         return reception.pass_on(start_response, forward.answer_headers)
+
+    def _tell(self, forward: Forward, began: float, fault: str = "") -> None:
+        for observer in self._observers:
+            observer(Asked(forward.order.id, forward.trace, began, self._clock.wall(), fault))
 
 
 class _Watched:

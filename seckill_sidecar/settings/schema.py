@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from seckill_sidecar.model import Mode, Stance
-from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Size, StoreUrl, masked
+from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Share, Size, StoreUrl, masked
 
 STATEMENT_NAMES = frozenset(
     ["order_id", "item", "buyer", "quantity", "seq", "epoch", "state", "accepted_at_ms", "due_at_ms", "reason"]
@@ -467,6 +467,27 @@ class Log(Section):
     format: Literal["auto", "text", "json"] = Field(
         "auto", description="auto: text on a terminal, JSON lines elsewhere"
     )
+    refusals: Share = Field(
+        0.0,
+        description="share of the refused purchases that is written at info, for example 1%, or none; at debug all are",
+    )
+    abuse: RateLimit = Field(
+        None,
+        description="lines a process writes of addresses that are rate limited, unidentified or invalid, at most, for fail2ban, for example 20/s, or off",
+    )
+
+
+class TracingSettings(Section):
+    """Spans for OpenTelemetry: what became of a purchase, from nginx to the COMMIT."""
+
+    otlp: str | None = Field(
+        None,
+        description="collector that takes OTLP over HTTP, for example http://127.0.0.1:4318; without it nothing is told",
+    )
+    sample: Share = Field(
+        0.01, description="share of the purchases that are told of, unless their traceparent has decided it"
+    )
+    service: str = Field("seckill-sidecar", min_length=1, max_length=255, description="name of this service")
 
 
 class Settings(Outline):
@@ -497,3 +518,4 @@ class Settings(Outline):
     storefront: StorefrontSettings = StorefrontSettings()
     log: Log = Log()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()

@@ -1,4 +1,4 @@
-"""The small value types of the configuration: durations, sizes, rates, times, URLs.
+"""The small value types of the configuration: durations, sizes, rates, shares, times, URLs.
 
 Each is written in YAML as a person would write it and arrives as a plain number (seconds, bytes,
 milliseconds) or a frozen record; ``format_…`` is the way back. A value that can't be read raises
@@ -25,6 +25,7 @@ _LARGEST = 1 << 40
 _RATE = re.compile(
     r"([0-9]{1,9})\s*/\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)?\s*(ms|s|m|h|d)(?:\s*,?\s*burst\s+([0-9]{1,9}))?", re.ASCII
 )
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPACED_ZONE = re.compile(r"\s+(?=[+-][0-9:]+$|[Zz]$)", re.ASCII)
 _NO_TIME = "is no time; write it with its zone, for example 2026-11-11T20:00:00+08:00 (or none)"
@@ -109,6 +110,28 @@ def format_rate(rate: Rate | None) -> str:
     return f"{rate.count}/{per}" + (f" burst {rate.burst}" if rate.burst != rate.count else "")
 
 
+# -- shares ----------------------------------------------------------------------------------------
+
+
+def parse_share(value: Any) -> float:
+    """From 0 to 1, of ``1%``, ``none`` or a number like 0.01."""
+    if value == "none":
+        return 0.0
+    match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is not None:
+        value = float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("is no share; write for example 1%, 0.5%, or none")
+    if not 0 <= value <= 1:
+        raise ValueError("is no share of a whole; write 0% to 100%")
+    return float(value)
+
+
+def format_share(share: float) -> str:
+    """As it is written in YAML: ``1%``, ``none``."""
+    return f"{share * 100:.10g}%" if share else "none"
+
+
 # -- times -----------------------------------------------------------------------------------------
 
 
@@ -178,6 +201,17 @@ RateLimit = Annotated[
     WithJsonSchema(_written(_RATE, {"enum": ["off", False, None]}) | {"examples": ["5/s", "5/s burst 20", "off"]}),
 ]
 """A token bucket; None is no limit."""
+
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    PlainSerializer(format_share, return_type=str, when_used="json"),
+    WithJsonSchema(
+        _written(_SHARE, {"const": "none"}, {"type": "number", "minimum": 0, "maximum": 1})
+        | {"examples": ["1%", "none"]}
+    ),
+]
+"""From 0 to 1."""
 
 Moment = Annotated[
     int,

@@ -17,6 +17,7 @@ from itertools import count
 from seckill_sidecar import faults
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted, StoreError, UsageError
+from seckill_sidecar.gate.hand_off import HandedOff, HandOffObserver
 from seckill_sidecar.model import Event, OutboxEntry, Settlement, State
 from seckill_sidecar.ports import Breaker, Broker, Delivery, Ledger
 from seckill_sidecar.settings.schema import RelaySettings
@@ -31,12 +32,21 @@ _LONGEST_PAUSE = 5.0
 class Relay:
     """Delivers leftovers to the broker."""
 
-    def __init__(self, ledger: Ledger, broker: Broker, breaker: Breaker, settings: RelaySettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        broker: Broker,
+        breaker: Breaker,
+        settings: RelaySettings,
+        clock: Clock,
+        observers: Sequence[HandOffObserver] = (),
+    ) -> None:
         self._ledger = ledger
         self._broker = broker
         self._breaker = breaker
         self._settings = settings
         self._clock = clock
+        self._observers = tuple(observers)
         # A confirm takes a round trip and a disk write: many on their way at once share both.
         self._publishers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="relay")
 
@@ -58,6 +68,7 @@ class Relay:
         return self._publishers.map(self._publish_one, entries)
 
     def _publish_one(self, entry: OutboxEntry) -> bool:
+        event: Event | None = None
         try:
             event = Event.decode(entry.body)
         except BadMessage as error:
@@ -66,6 +77,7 @@ class Relay:
             message_id, traceparent = f"{entry.item}:{entry.id}", ""
         else:
             message_id, traceparent = event.message_id, event.traceparent
+        began = self._clock.wall()
         try:
             with self._breaker.calling():
                 faults.hit("before_publish")
@@ -74,7 +86,13 @@ class Relay:
         except StoreError as error:
             _log.debug("outbox entry %s of %s stays: %s", entry.id, entry.item, error)
             return False
+        if event is not None:
+            self._tell(HandedOff("relay", event.kind, event.order, began, self._clock.wall(), traceparent))
         return True
+
+    def _tell(self, fact: HandedOff) -> None:
+        for observer in self._observers:
+            observer(fact)
 
     def _round(self) -> Deadline:
         return Deadline.after(_ROUND_SECONDS, self._clock)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seckill_sidecar import faults
@@ -39,6 +39,20 @@ LONGEST_PAUSE = 5.0
 PATIENCE = 60.0
 """Seconds for which an order over its item's total waits. Units that one order gives back are sold again at once, and
 the two events may come by different ways: the later one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The fact that observers are told: these events are in the database. Moments are Unix seconds."""
+
+    events: Sequence[Event]
+    began: float
+    ended: float
+
+    def lag(self, event: Event) -> float:
+        """Seconds from the order's acceptance, which the ledger's clock tells, to the COMMIT."""
+        return max(0.0, self.ended - event.order.accepted_at_ms / 1000)
+
 
 _LEAST_LINGER = 0.01
 _LEAST_PAUSE = 0.1
@@ -79,6 +93,7 @@ class Writer:
         clock: Clock,
         log: logging.Logger,
         on_violation: Callable[[str], None] | None = None,
+        observers: Sequence[Callable[[Committed], None]] = (),
     ) -> None:
         """``on_violation`` is told the SKU of an item that was sold twice over, and may raise ``StoreError``."""
         self._consumer = consumer
@@ -88,6 +103,7 @@ class Writer:
         self._clock = clock
         self._log = log
         self._on_violation = on_violation
+        self._observers = tuple(observers)
         self._groups: list[list[_Message]] = []
         """A stack of what is in hand; each group goes into one transaction, or is one message to be parked."""
         self._waiting: list[_Message] = []
@@ -165,10 +181,15 @@ class Writer:
         return len(group)
 
     def _write(self, group: list[_Message]) -> None:
+        events, began = [message.event for message in group if message.event], self._clock.wall()
         with self._breaker.calling():
-            written = self._orders.write([message.event for message in group if message.event])
+            written = self._orders.write(events)
+        committed = self._clock.wall()
         self._log.debug("wrote %d events, %d of them known already", len(group), written.repeated)
         self._tell_broker(lambda: self._consumer.ack([message.delivery for message in group]))
+        fact = Committed(events, began, committed)
+        for observer in self._observers:
+            observer(fact)
 
     def _take_apart(self, group: list[_Message], error: Unwritable) -> None:
         if len(group) > 1:

@@ -13,11 +13,15 @@ from seckill_sidecar.clock import ManualClock
 from seckill_sidecar.errors import StoreDown
 from seckill_sidecar.gate.pipeline import ABANDONED, Decided
 from seckill_sidecar.gate.room import BUSY
-from seckill_sidecar.model import Verdict
+from seckill_sidecar.model import Rate, Verdict
 from seckill_sidecar.observers import log
+from seckill_sidecar.observers.abuse import AbuseLog
 from seckill_sidecar.settings.schema import Log
+from seckill_sidecar.wire.tokens import Keyring, SigningKey
+from seckill_sidecar.wire.trace import Trace
 
 EVIL = 'a\nlevel=error "b"\r\x1b[31m\u2028\u202e\x00'
+KEYRING = Keyring([SigningKey("a", b"a key of the site")])
 _log = logging.getLogger("seckill_sidecar.test")
 
 
@@ -62,7 +66,7 @@ def test_each_line_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_nothing_that_a_client_sent_makes_a_line_of_its_own(capsys: pytest.CaptureFixture[str], form: str) -> None:
     lines = written(capsys, form)
-    log_decision(decided(Verdict.UNAVAILABLE, reason=EVIL))
+    log_decision(decided(Verdict.UNAVAILABLE, reason=EVIL, trace=Trace(own="x" * 3 + EVIL)))
     _log.warning("storefront said %s", EVIL)
     found = lines()
     assert len(found) == 2
@@ -86,9 +90,73 @@ def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str], form
 @pytest.mark.parametrize("verdict", Verdict)
 def test_no_buyer_is_named(capsys: pytest.CaptureFixture[str], form: str, verdict: Verdict) -> None:
     lines = written(capsys, form)
-    log_decision(decided(verdict, reason="busy"))
+    log.DecisionLog(ManualClock(), KEYRING.pseudonym)(decided(verdict))
     (line,) = lines()
-    assert "buyer" not in line.replace("unidentified", "")
+    assert KEYRING.pseudonym("Zoë the buyer") in line
+    assert "Zo" not in line
+
+
+def test_a_pseudonym_is_one_buyers_and_nobody_makes_it_without_the_key() -> None:
+    names = {KEYRING.pseudonym(f"buyer-{number}") for number in range(1000)}
+    assert len(names) == 1000
+    assert all(len(name) == 12 and set(name) <= set("0123456789abcdef") for name in names)
+    assert KEYRING.pseudonym("ann") == KEYRING.pseudonym("ann")
+    assert KEYRING.pseudonym("ann") != Keyring([SigningKey("b", b"another key")]).pseudonym("ann")
+    assert Keyring([]).pseudonym("ann") == ""
+
+
+def test_a_line_tells_the_stages_and_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    moments = (5.0, 5.001, 5.0015, 5.0025, 5.0025, 5.0105, 5.0125)
+    trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+    fact = decided(Verdict.SOLD_OUT, moments=moments, trace=trace)
+    lines = written(capsys, "json")
+    log_decision(fact)
+    line = json.loads(lines()[0])
+    assert line["stages"] == {"route": 1.0, "room": 0.5, "identify": 1.0, "local": 0.0, "reserve": 8.0, "reply": 2.0}
+    assert line["trace"] == "0af7651916cd43dd8448eb211c80319c"
+    lines = written(capsys, "text")
+    log_decision(fact)
+    assert "stages=route:1.0,room:0.5,identify:1.0,local:0.0,reserve:8.0,reply:2.0" in lines()[0]
+
+
+def test_of_refusals_a_sample_is_told_at_info(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = written(capsys, "json", "info")
+    numbers = iter([0.009, 0.01, 0.5, 0.0, 0.0])
+    tell = log.DecisionLog(ManualClock(), refusals=0.01, randomness=lambda: next(numbers))
+    for verdict in (Verdict.SOLD_OUT, Verdict.SOLD_OUT, Verdict.LIMIT_REACHED, Verdict.INVALID, Verdict.REPLAYED):
+        tell(decided(verdict))
+    assert [json.loads(line)["verdict"] for line in lines()] == ["sold_out", "invalid"]
+
+
+def test_unless_a_sample_is_wanted_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = written(capsys, "json", "info")
+    log.DecisionLog(ManualClock(), randomness=lambda: pytest.fail("drawn"))(decided(Verdict.SOLD_OUT))
+    assert lines() == []
+
+
+def test_a_line_that_is_not_written_costs_no_pseudonym(capsys: pytest.CaptureFixture[str]) -> None:
+    written(capsys, "json", "info")
+    log.DecisionLog(ManualClock(), pseudonym=lambda _: pytest.fail("made"))(decided(Verdict.SOLD_OUT))
+
+
+def test_who_asks_without_sense_is_told_by_address_and_a_flood_by_so_many_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines, clock = written(capsys, "json", "info"), ManualClock()
+    tell = AbuseLog(Rate(count=2, per=1.0, burst=3), clock)
+    for number in range(50):
+        tell(decided(Verdict.RATE_LIMITED, address=f"192.0.2.{number}"))
+    clock.advance(1.0)
+    for _ in range(50):
+        tell(decided(Verdict.INVALID, address="2001:db8::/64", reason=EVIL))
+    tell(decided(Verdict.SOLD_OUT))
+    found = [json.loads(line) for line in lines()]
+    assert [(line["verdict"], line["address"]) for line in found] == [
+        ("rate_limited", "192.0.2.0"), ("rate_limited", "192.0.2.1"), ("rate_limited", "192.0.2.2"),
+        ("invalid", "2001:db8::/64"), ("invalid", "2001:db8::/64"),
+    ]  # fmt: skip
+    assert {line["logger"] for line in found} == {"seckill_sidecar.abuse"}
+    assert not any({"buyer", "item", "reason"} & line.keys() for line in found)
 
 
 @pytest.mark.parametrize(

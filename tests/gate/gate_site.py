@@ -115,7 +115,7 @@ SETTINGS: dict[str, Any] = {
     "routes": ROUTES,
     "limits": {"buyer": "6/m", "address": "30/m", "body": "4KiB"},
     "timeouts": {"request": "10s", "ledger": "3s", "broker": "3s", "storefront": "3s"},  # no test of patience
-    "log": {"level": "debug", "format": "json"},
+    "log": {"level": "debug", "format": "json", "abuse": "1000/s"},
 }
 
 

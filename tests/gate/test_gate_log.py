@@ -33,6 +33,47 @@ def test_each_decision_is_a_line(shop: Shop) -> None:
     assert (second["verdict"], second["level"]) == ("sold_out", "debug")
 
 
+def test_a_line_tells_how_far_a_purchase_came_and_in_whose_trace(shop: Shop) -> None:
+    sku, trace = shop.open_sale(total=1), secrets.token_hex(16)
+    shop.buy(sku, "alice", f"traceparent: 00-{trace}-00f067aa0ba902b7-00")
+    shop.buy(sku, "bob", f"traceparent: 00-{'0' * 32}-00f067aa0ba902b7-00")
+    shop.buy(sku, "bob")
+    first, second, third = eventually(lambda: some(decisions(shop, sku), 3), what="three lines")
+    stages = ["route", "room", "identify", "local", "reserve", "hand_off", "reply"]
+    assert list(first["stages"]) == stages
+    assert list(second["stages"]) == [*stages[:5], "reply"]
+    assert list(third["stages"]) == [*stages[:4], "reply"]  # remembered as sold out
+    assert first["trace"] == trace
+    assert "trace" not in second
+    alice, bob = map(shop.site.keyring.pseudonym, ("alice", "bob"))
+    assert (first["buyer"], second["buyer"], third["buyer"]) == (alice, bob, bob)
+
+
+def test_addresses_are_told_of_those_only_who_ask_without_sense(shop: Shop) -> None:
+    sku, net = shop.open_sale(total=1), f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+    shop.buy(sku, "alice", f"X-Real-IP: {net}.1")
+    shop.buy(sku, "bob", f"X-Real-IP: {net}.2")
+    shop.buy(sku, "", f"X-Real-IP: {net}.3")
+    shop.buy(sku, "carol", f"X-Real-IP: {net}.4", path="/plain/%20")
+    plenty = shop.open_sale(total=99)
+    answers = [told(shop.buy(plenty, "dave", f"X-Real-IP: {net}.5")) for _ in range(7)]
+    assert answers[-1] == "rate_limited"
+    found = eventually(lambda: some([line for line in abuses(shop) if line["address"].startswith(net)], 3))
+    assert [(line["verdict"], line["address"]) for line in found] == [
+        ("unidentified", f"{net}.3"), ("invalid", f"{net}.4"), ("rate_limited", f"{net}.5"),
+    ]  # fmt: skip
+    assert not any(f"{net}.{number}" in shop.plug.said() for number in (1, 2))
+
+
+def abuses(shop: Shop) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in shop.plug.said().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["logger"] == "seckill_sidecar.abuse"]
+
+
+def some(found: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None:
+    return found if len(found) == count else None
+
+
 def two(found: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     return found if len(found) == 2 else None
 

@@ -18,21 +18,6 @@ from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.model import Item, Verdict
 from seckill_sidecar.ports import ParkedState
 
-NOT_YET = {
-    "seckill_audit_balanced",
-    "seckill_audit_drift",
-    "seckill_audit_time_seconds",
-    "seckill_hand_off_lag_seconds_bucket",
-    "seckill_hub_lag_seconds",
-    "seckill_in_flight",
-    "seckill_loop_time_seconds",
-    "seckill_shield_marked",
-    "seckill_stage_seconds_bucket",
-    "seckill_write_lag_seconds_bucket",
-    "seckill_write_lag_seconds_count",
-}
-"""Asked for, but not told yet."""
-
 PROMETHEUS_OWN = {"up": {"job", "instance"}, "ALERTS": set[str]()}
 GIVEN = {"job", "instance"}
 """Labels that Prometheus gives to all that it reads."""
@@ -85,10 +70,9 @@ def told(site: WholeSidecar) -> dict[str, set[str]]:
 def known(site: WholeSidecar) -> dict[str, set[str]]:
     """Labels by figure: of what is told, of what the rules record, of what is Prometheus's own."""
     recorded = {rule["record"]: set(rule["record"].partition(":")[0].split("_")) for rule in RECORDED}
-    asked = set().union(*map(figures, expressions().values())) - NOT_YET - recorded.keys() - PROMETHEUS_OWN.keys()
+    asked = set().union(*map(figures, expressions().values())) - recorded.keys() - PROMETHEUS_OWN.keys()
     figures_told = eventually(lambda: (now := told(site)) and asked <= now.keys() and now, within=60, what=str(asked))
     assert figures_told
-    assert not NOT_YET & figures_told.keys(), "these are told by now: take them off the list"
     return {name: labels | GIVEN for name, labels in figures_told.items()} | recorded | PROMETHEUS_OWN
 
 
@@ -99,9 +83,8 @@ def test_promtool_takes_what_a_site_tells(site: WholeSidecar) -> None:
 
 def test_all_labels_that_are_asked_for_are_there(known: dict[str, set[str]]) -> None:
     asked = {use for expression in expressions().values() for use in uses(expression)}
-    asked_of_known = [use for use in asked if use.figure not in NOT_YET]
-    assert asked_of_known
-    assert [use for use in asked_of_known if use.label not in known[use.figure]] == []
+    assert asked
+    assert [use for use in asked if use.label not in known[use.figure]] == []
 
 
 def test_all_words_that_labels_are_asked_for_are_known() -> None:

@@ -11,11 +11,13 @@ from seckill_sidecar.settings.values import (
     format_duration,
     format_moment,
     format_rate,
+    format_share,
     format_size,
     masked,
     parse_duration,
     parse_moment,
     parse_rate,
+    parse_share,
     parse_size,
 )
 
@@ -160,3 +162,22 @@ def test_every_time_is_read_back_to_the_millisecond(moment: int) -> None:
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert masked(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [("1%", 0.01), ("0.5 %", 0.005), ("100%", 1.0), ("none", 0.0), (0.01, 0.01), (0, 0.0), (1, 1.0)],
+)
+def test_a_share_is_percent_or_a_part_of_one(written: object, share: float) -> None:
+    assert parse_share(written) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("written", [True, None, "", "1", "%", "-1%", "101%", 1.01, -0.1, float("nan"), "1e2%", "٣%"])
+def test_what_is_no_share_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match="write"):
+        parse_share(written)
+
+
+@given(st.integers(0, 1_000_000).map(lambda millionths: millionths / 1_000_000))
+def test_every_share_is_read_back_as_it_was(share: float) -> None:
+    assert parse_share(format_share(share)) == pytest.approx(share, abs=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import UsageError
@@ -27,11 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, ledger: Ledger, orders: OrdersDb, clock: Clock) -> tuple[str, bool]:
-    """What to print, and whether all is balanced. Raises ``UsageError``, ``StoreError``."""
+def run(
+    arguments: argparse.Namespace, ledger: Ledger, orders: OrdersDb, clock: Clock, note: Callable[[Report], None]
+) -> tuple[str, bool]:
+    """What to print, and whether all is balanced. ``note`` is told of an audit of all items.
+
+    Raises ``UsageError``, ``StoreError``.
+    """
     try:
         patience = parse_duration(arguments.patience)
     except ValueError as error:
         raise UsageError(f"--patience {error}") from error
     report = Auditor(ledger, orders, clock, patience).audit(arguments.skus)
+    if not arguments.skus:
+        note(report)
     return (json.dumps(as_json(report)) if arguments.json else as_table(report)), report.balanced

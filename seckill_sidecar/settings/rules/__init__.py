@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from seckill_sidecar.settings.rules import listening, modes, moments, origin, routing, statements, stores, templates
+from seckill_sidecar.settings.rules import (
+    listening,
+    modes,
+    moments,
+    origin,
+    routing,
+    statements,
+    stores,
+    templates,
+    tracing,
+)
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, stores, moments, statements, listening)
+_FILES = (templates, routing, modes, origin, stores, moments, statements, listening, tracing)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
