@@ -135,9 +135,12 @@ def test_a_purchase_is_one_trace_from_nginx_to_the_commit(site: Site) -> None:
     counts = ("seckill_hand_off_lag_seconds_count 3.0", "seckill_write_lag_seconds_count 3.0")
     eventually(lambda: all(count in site.figures() for count in counts), within=30, what="the lags of three orders")
     assert 'seckill_loop_time_seconds{loop="writer"}' in site.figures()
-    # Stopped, they send what they have.
+    # Stopped, they send what they have: dave comes last, and too late for a unit.
+    last = secrets.token_hex(16)
+    assert site.buy("dave", traceparent=f"00-{last}-{CALLER}-01").status == 409
     for program in site.programs:
         program.stop()
+    assert site.collector.spans(last).keys() == {"purchase", "route", "identify", "reserve"}
     assert site.collector.spans(refused) == {}
 
 
