@@ -1,6 +1,6 @@
 """The shield: keeps the markers true, by which nginx says "sold out" without asking anybody.
 
-    a verdict ─► doubt ─► look at the item ─► mark it             in every process, some 20 ms after the verdict
+    a verdict ─► doubt ─► look at the item ─► mark it             in every process, 20 ms after the last look at most
     every 200 ms: look at all that is marked ─► remove what is     in one process a host, the keeper
                   no longer true, mark what is gone
 
@@ -30,6 +30,7 @@ PATIENCE = 0.4
 TRUE_FOR = 1.0
 """Seconds for which a marker may stand without having been found true again."""
 GATHER = 0.02
+"""Seconds from one look to the next, at least; what is doubted meanwhile is looked at together."""
 EARLY = 0.5
 """An item is unmarked this long before it opens, so that nothing stands in the way when it does."""
 _MOST = 500
@@ -68,6 +69,7 @@ class Shield:
         self._keeps = self._stopped = self._troubled = False
         self._confirmed = 0.0
         self._turn = 0
+        self._next_look = 0.0
 
     # -- what the process calls
 
@@ -113,11 +115,18 @@ class Shield:
                 self._guarded(self.round)
             self._bell.wait(max(0.0, next_round - self._clock.monotonic()))
             if self._bell.is_set() and not self._stopped:
-                self._clock.sleep(GATHER)  # others will doubt the same items at this moment
-                self._bell.clear()
-                self._guarded(self.look)
+                self._look_soon()
         if self._standings is not None:
             self._standings.close()
+
+    def _look_soon(self) -> None:
+        """Look at once, unless that was done a moment ago: in a rush every verdict is a doubt."""
+        now = self._clock.monotonic()
+        if now < self._next_look:
+            self._clock.sleep(self._next_look - now)
+        self._next_look = self._clock.monotonic() + GATHER
+        self._bell.clear()
+        self._guarded(self.look)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
