@@ -6,16 +6,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Protocol
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _CROCKFORD for low in _CROCKFORD]
-_SHIFTS = range(120, -1, -10)
+_TIME_SHIFTS = range(40, -1, -10)
+_RANDOM_SHIFTS = range(70, -1, -10)
 _RANDOM_BITS = 80
+_RANDOM_BYTES = _RANDOM_BITS // 8
+_AHEAD = 128
+"""Ids for which randomness is drawn at once."""
 
 
 class Clock(Protocol):
@@ -95,15 +101,36 @@ def order_ids(clock: Clock, randomness: random.Random | None = None) -> Callable
     The second part is a ULID (48 bits of milliseconds, 80 random bits, Crockford base 32), so ids
     sort by time. ``randomness`` defaults to the operating system's; tests pass a seeded one.
     """
-    source = randomness or random.SystemRandom()
+    draw = _drawn_ahead() if randomness is None else partial(randomness.getrandbits, _RANDOM_BITS)
 
     def make(sku: str) -> str:
-        milliseconds = int(clock.wall() * 1000)
-        return f"{sku}~{_crockford((milliseconds << _RANDOM_BITS) | source.getrandbits(_RANDOM_BITS))}"
+        return f"{sku}~{_moment(int(clock.wall() * 1000))}{_crockford(draw(), _RANDOM_SHIFTS)}"
 
     return make
 
 
-def _crockford(value: int) -> str:
-    """26 digits, two at a time: every purchase gets an id, the refused ones too."""
-    return "".join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])
+def _drawn_ahead() -> Callable[[], int]:
+    """The operating system's randomness, drawn for many ids at once: asking for each costs more than the id."""
+    drawn: list[bytes] = []
+    # A child that drew what its parent draws would make the same ids.
+    os.register_at_fork(after_in_child=drawn.clear)
+
+    def draw() -> int:
+        while True:
+            try:
+                return int.from_bytes(drawn.pop())
+            except IndexError:
+                pool = os.urandom(_AHEAD * _RANDOM_BYTES)
+                drawn.extend(pool[i : i + _RANDOM_BYTES] for i in range(0, len(pool), _RANDOM_BYTES))
+
+    return draw
+
+
+@lru_cache(maxsize=8)
+def _moment(milliseconds: int) -> str:
+    return _crockford(milliseconds, _TIME_SHIFTS)
+
+
+def _crockford(value: int, shifts: range) -> str:
+    """Two digits at a time: every purchase gets an id, the refused ones too."""
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in shifts])

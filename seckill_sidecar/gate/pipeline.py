@@ -261,7 +261,8 @@ class Pipeline:
 
     def _refused(self, request: Request, visit: _Visit, refusal: Refusal) -> Answer:
         visit.moments.append(self._clock.monotonic())
-        visit.refusal = refusal
+        # Its traceback holds the frames that hold it: each refusal would be left to the garbage collector.
+        visit.refusal = refusal.with_traceback(None)
         purchase = visit.purchase
         buyer = purchase.buyer if purchase is not None else ""
         return self._reply.refused(request, refusal, buyer)

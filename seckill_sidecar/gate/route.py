@@ -46,8 +46,7 @@ class Routes:
 
         Of a route that is off, only what needs no look into the body.
         """
-        candidates = [entry for entry in self._routes if entry[1].may_serve(request)]
-        for route, matcher in candidates:
+        for route, matcher in self._routes:
             if route.form and self._stance_of(route).is_off:
                 continue
             try:
@@ -58,12 +57,12 @@ class Routes:
                 continue  # it will be found doubtful
             if values is not None:
                 return Match(route, values)
-        return self._doubtful(request, candidates)
+        return self._doubtful(request)
 
-    def _doubtful(self, request: Request, candidates: Sequence[tuple[Route, Matcher]]) -> Match | None:
+    def _doubtful(self, request: Request) -> Match | None:
         """What it might be taken for: first of all for a purchase of a route that nobody may buy past."""
         first: Match | None = None
-        for route, matcher in candidates:
+        for route, matcher in self._routes:
             if fault := self._doubt(request, route, matcher):
                 found = Match(route, {}, fault)
                 if self._stance_of(route).is_whole:

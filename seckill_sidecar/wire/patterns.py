@@ -46,7 +46,7 @@ class Matcher:
 
         Raises ``Malformed`` if its fields can't be read, which is asked only of what they could matter to.
         """
-        if request.path is None or request.method not in self._methods or not self.may_serve(request):
+        if request.method not in self._methods or not self.may_serve(request) or request.path is None:
             return None
         values = self._template.match(request.path)
         return values if values is not None and self._fields_match(request) else None

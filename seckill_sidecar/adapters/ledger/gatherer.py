@@ -43,15 +43,17 @@ class Call:
     def answer(self, value: Any) -> None:
         self.value = value
         self.answered = True
-        self._bell.release()
 
     def fail(self, error: Exception) -> None:
         self.error = error
         self.answered = True
-        self._bell.release()
 
     def lead(self) -> None:
         self.leads = True
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake whoever waits: it is answered, or leads."""
         self._bell.release()
 
     def wait(self, seconds: float) -> bool:
@@ -169,6 +171,7 @@ class Gatherer:
                 call = self._waiting.popleft()
                 if call.deadline.passed():
                     call.fail(_never_sent(self._store))
+                    call.ring()
                 else:
                     flight.append(call)
         return flight
@@ -179,11 +182,14 @@ class Gatherer:
             if not call.answered:
                 call.fail(OutcomeUnknown(self._store, "the flight broke off"))
         with self._lock:
-            if self._passed_on():
-                return False
+            passed_on = self._passed_on()
             # Without a leader, postings wait for the next caller, who takes them along.
-            self._in_the_air = stays and bool(self._waiting)
-            return self._in_the_air
+            self._in_the_air = passed_on or (stays and bool(self._waiting))
+            again = self._in_the_air and not passed_on
+        # Who leads next was woken first, so that the store has work while all the others go on with theirs.
+        for call in flight:
+            call.ring()
+        return again
 
     def _passed_on(self) -> bool:
         """Whether somebody leads next: of those sure to fly along who has the most time, as it stays for them all."""
