@@ -251,6 +251,13 @@ def test_a_killed_process_leaves_what_it_counted_and_not_how_it_stood(tmp_path: 
     assert read(count(tmp_path, 2))[("seckill_violations_total", (SKU,))] == 5
 
 
+def test_a_process_that_was_killed_as_it_began_keeps_nobody_from_being_told(tmp_path: Path) -> None:
+    count(tmp_path, 3)
+    (tmp_path / "counter_writer-1.db").touch()
+    (tmp_path / "gauge_livemax_writer-1.db").touch()
+    assert read(count(tmp_path, 2))[("seckill_violations_total", (SKU,))] == 5
+
+
 def test_processes_at_once_have_places_of_their_own(tmp_path: Path) -> None:
     first, second = Slots(tmp_path), Slots(tmp_path)
     assert [first.take("writer"), second.take("writer"), Slots(tmp_path).take("relay")] == [

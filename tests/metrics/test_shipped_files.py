@@ -64,7 +64,7 @@ def test_an_alert_says_how_bad_it_is_what_it_means_and_what_to_do(alert: dict[st
     assert alert["labels"]["severity"] in ("critical", "warning")
     said = alert["annotations"]
     assert said.keys() == {"summary", "description"}
-    assert len(said["summary"]) < 100 < len(said["description"])
+    assert len(rendered(said["summary"])) < 100 < len(rendered(said["description"]))
     assert commands(alert)
 
 
@@ -84,9 +84,14 @@ def test_the_commands_of_an_alert_are_such_that_can_be_run(alert: dict[str, Any]
             assert unit == "seckill-*" or f"{re.sub('@.*', '@', unit)}.service" in UNITS
 
 
+def rendered(text: str) -> str:
+    """A text with something in for its templates."""
+    return re.sub(r"\{\{.*?\}\}", "sneaker", text)
+
+
 def commands(alert: dict[str, Any]) -> list[str]:
     """What stands between backticks, with something in for what it names; settings and words of the text aside."""
-    text = re.sub(r"\{\{.*?\}\}", "sneaker", alert["annotations"]["description"])
+    text = rendered(alert["annotations"]["description"])
     quoted = [re.sub(r"\bID\b", "7", one) for one in re.findall(r"`([^`]+)`", text)]
     return [one for one in quoted if " " in one and not one.startswith("--")]
 

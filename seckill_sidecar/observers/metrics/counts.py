@@ -9,13 +9,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.registry import Collector
 
 from seckill_sidecar.gate.hand_off import HandedOff
 from seckill_sidecar.gate.pipeline import RESERVED, STAGES, Decided
 from seckill_sidecar.gate.settle import Told
 from seckill_sidecar.model import EventKind, Verdict
+from seckill_sidecar.observers.metrics.counted import Counted
 from seckill_sidecar.observers.metrics.present import Present
 from seckill_sidecar.observers.metrics.slots import Slots
 from seckill_sidecar.workers.writer import Committed
@@ -133,8 +134,7 @@ class Metrics:
         """What all processes of the host have counted, with what these collectors find now."""
         self._slots.sweep()
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, str(self._slots.folder))  # type: ignore[no-untyped-call]
-        for collector in moments:
+        for collector in (Counted(self._slots.folder), *moments):
             registry.register(collector)
         return generate_latest(registry)
 
