@@ -37,7 +37,7 @@ LAYERS = (
 GROUND = LAYERS[:5]
 """Pure: nothing but Python's own library."""
 
-ONE_IDEA = ("model", "ports", "wire", "settings")
+ONE_IDEA = ("model", "ports", "wire", "settings", "wiring")
 """Layers that are one thing in several files, which may build on each other."""
 
 BRINGS_TOGETHER = ("gate.pipeline",)
