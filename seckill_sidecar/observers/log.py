@@ -1,7 +1,7 @@
 """Facts as log lines: readable text on a terminal, one JSON object a line elsewhere.
 
 Control characters are escaped, so that nothing a client sent can forge a line. A buyer has a pseudonym, and no name.
-The messages and the names of their members are an interface: README lists them.
+The messages and the names of their members are an interface: contrib/docs/operations.md lists them.
 """
 
 from __future__ import annotations

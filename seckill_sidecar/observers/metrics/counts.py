@@ -1,6 +1,6 @@
 """What a host's processes count, for Prometheus: each in files of its own place, added up when somebody asks.
 
-The names are an interface: README lists them.
+The names are an interface: contrib/docs/operations.md lists them.
 """
 
 from __future__ import annotations
