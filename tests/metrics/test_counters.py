@@ -74,7 +74,7 @@ class Witness:
 
     def follows(self, until: Callable[[], bool], what: str) -> None:
         """Look again and again until then, and once more."""
-        eventually(lambda: self.looks() and until(), within=60, what=what)
+        eventually(lambda: self.looks() and until(), within=120, what=what)
         eventually(self.looks)
 
     def follows_the_sale(self) -> None:
@@ -99,9 +99,11 @@ def test_counters_only_grow_while_workers_are_killed_and_reloaded_in_a_sale(side
             witness.follows(lambda before=before: replaced(sidecar, before), f"other workers after {harm.__name__}")
             witness.follows_the_sale()
     eventually(witness.looks)
-    held = sidecar.samples()[("seckill_item_units", (SKU, "held"))]
+    # Not from the figures: a ledger that does not answer within its 500 ms is missing there.
+    item = sidecar.site.ledger.item(SKU, Deadline.after(20, SystemClock()))
+    assert item is not None
     # A worker may be killed after its script and before it counts, or after it counts and before it answers.
-    assert crowd.accepted <= witness.seen[ACCEPTED] <= held
+    assert crowd.accepted <= witness.seen[ACCEPTED] <= item.held
 
 
 def kill_workers(sidecar: Sidecar) -> None:
