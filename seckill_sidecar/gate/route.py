@@ -44,10 +44,12 @@ class Routes:
     def match(self, request: Request) -> Match | None:
         """The first route that this request is for, or might be taken to be for; None if it is no purchase.
 
-        Of a route that is off, only what needs no look into the body.
+        Of a route that is off, only what needs no look into the body, and what nothing else takes for its own.
         """
+        off: Match | None = None
         for route, matcher in self._routes:
-            if route.form and self._stance_of(route).is_off:
+            is_off = self._stance_of(route).is_off
+            if is_off and (route.form or off is not None):
                 continue
             try:
                 values = matcher.match(request)
@@ -55,9 +57,11 @@ class Routes:
                 if self._stance_of(route).is_whole:
                     return Match(route, {}, error)
                 continue  # it will be found doubtful
-            if values is not None:
+            if values is not None and not is_off:
                 return Match(route, values)
-        return self._doubtful(request)
+            if values is not None:
+                off = Match(route, values)
+        return self._doubtful(request) or off
 
     def _doubtful(self, request: Request) -> Match | None:
         """What it might be taken for: first of all for a purchase of a route that nobody may buy past."""

@@ -6,6 +6,7 @@ sends the header decides, and that may be a client. So there is a bound: beyond 
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,9 @@ class Sampler:
         self._share = share
         self._clock = clock
         self._randomness = randomness or random.Random()  # noqa: S311 - ids have to differ, no more
+        if randomness is None:
+            # A child that draws what its parent draws would tell of other purchases under the same ids.
+            os.register_at_fork(after_in_child=self._randomness.seed)
         self._second = 0
         self._told = 0
 

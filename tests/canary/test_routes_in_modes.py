@@ -52,6 +52,19 @@ def test_a_route_that_is_off_leaves_room_for_those_after_it() -> None:
     assert found(post("/action", b"do=buy"), *routes) == ("buy", True)
 
 
+def test_nobody_buys_past_an_enforced_route_by_naming_one_that_is_off() -> None:
+    routes = route("promo", "off", query={"promo": "1"}), route("buy", "enforce", query={"do": "buy"})
+
+    def asked(query: str) -> Request:
+        request = post("/action")
+        request.environ["QUERY_STRING"] = query
+        return Request(request.environ)
+
+    assert found(asked("promo=1&do=buy"), *routes) == ("buy", True)
+    assert found(asked("promo=1&do=sell&do=buy"), *routes) == ("buy", False)
+    assert found(asked("promo=1"), *routes) == ("promo", True)
+
+
 @pytest.mark.parametrize("mode", ["shadow", "off"])
 def test_what_might_be_of_an_enforced_route_is_refused_whatever_stands_before_it(mode: str) -> None:
     routes = route("try", mode, "/buy/{sku}"), route("buy", "enforce", "/BUY/{sku}/now")

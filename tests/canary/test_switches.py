@@ -173,7 +173,18 @@ def test_what_can_not_be_said_is_refused_with_a_remedy(route: Any, words: tuple[
 
 
 @pytest.mark.parametrize(
-    "record", ["", "{", "[]", '{"mode": "maybe", "percent": 1, "by": "x", "at": 1}', '{"mode": "off", "percent": 101}']
+    "record",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 1000,
+        '{"mode": "maybe", "percent": 1, "by": "x", "at": 1}',
+        '{"mode": "off", "percent": 101}',
+        '{"mode": "off", "percent": 1, "by": "x", "at": 1e999}',
+        '{"mode": "off", "percent": 1, "by": "x", "at": 99999999999999999}',
+        '{"mode": "off", "percent": 1, "by": "\\u001b[2J", "at": 1}',
+    ],
 )
 def test_what_can_not_be_read_is_named_with_its_remedy(route: Any, record: str) -> None:
     site: CanarySite = route.site

@@ -198,7 +198,9 @@ def test_a_site_that_comes_later_takes_away_no_writer(home: Home) -> None:
     assert "seckill-writer-3@.service is as it should be" in said
 
 
-@pytest.mark.parametrize("name", ["", "seckill", "Red", "red-shop", "../red", "red shop", "%i", "r" * 33])
+@pytest.mark.parametrize(
+    "name", ["", "seckill", "shield", "amq", "mysql", "Red", "red-shop", "../red", "red shop", "%i", "r" * 33]
+)
 def test_a_name_that_no_site_can_have(home: Home, name: str) -> None:
     done = home.run("install", "--root", str(root(home)), "--site", name, config=False)
     assert (done.code, root(home).exists()) == (2, False)

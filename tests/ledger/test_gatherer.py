@@ -360,5 +360,51 @@ def test_postings_whose_leader_broke_off_are_taken_along_by_the_next_caller(airp
     with pytest.raises(RuntimeError, match="lightning"):
         first.result(10)
     assert airport.ask(b"other") == b"re:other"
-    assert airport.flights == [[b"first"], [b"note", b"other"]]
+    assert airport.flights == [[b"first"], [b"other", b"note"]]
+    airport.expect_at_rest()
+
+
+@pytest.mark.parametrize("bound", [4, 1000])
+def test_postings_that_a_broken_flight_left_stand_in_nobodys_way(
+    open_airport: Callable[..., Airport], bound: int
+) -> None:
+    airport = open_airport(most=2, bound=bound)
+    first = airport.hold()
+    for note in (b"1", b"2", b"3", b"4"):
+        airport.post(note)
+    airport.crash = RuntimeError("struck by lightning")
+    airport.release()
+    with pytest.raises(RuntimeError, match="lightning"):
+        first.result(10)
+    assert airport.ask(b"other", seconds=1) == b"re:other"
+    assert airport.flights == [[b"first"], [b"other", b"1"], [b"2", b"3"], [b"4"]]
+    airport.expect_at_rest()
+
+
+def test_who_waits_behind_postings_leads_when_a_flight_breaks_off(open_airport: Callable[..., Airport]) -> None:
+    airport = open_airport(most=1)
+    first = airport.hold()
+    airport.post(b"note")
+    other = airport.send(b"other")
+    airport.crash = RuntimeError("struck by lightning")
+    airport.release()
+    with pytest.raises(RuntimeError, match="lightning"):
+        first.result(10)
+    assert other.result(5) == b"re:other"
+    airport.expect_at_rest()
+
+
+def test_a_report_that_fails_costs_nobody_the_lead(airport: Airport) -> None:
+    def report(error: Exception) -> None:
+        raise RuntimeError("a site's own log") from error
+
+    first = airport.hold()
+    airport.post(b"late", seconds=0.0, report=report)
+    airport.post(b"lost", report=report)
+    airport.strand = True
+    airport.release()
+    with pytest.raises(OutcomeUnknown):
+        first.result(10)
+    airport.strand = False
+    assert airport.ask(b"other", seconds=1) == b"re:other"
     airport.expect_at_rest()

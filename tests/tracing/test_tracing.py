@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -65,6 +66,21 @@ def test_the_caller_decides_whether_a_purchase_is_told_of() -> None:
     assert trace_id(told.own) == trace_id(told.storefront) == told.id == TRACE
     assert told.goes_on == told.own
     assert is_sampled(valid(told.own))
+
+
+def test_a_forked_process_makes_ids_of_its_own() -> None:
+    sample = Sampler(1.0, ManualClock())
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, sample({}).own.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 100).decode()
+    os.close(reading)
+    os.close(writing)
+    assert is_sampled(valid(theirs))
+    assert trace_id(theirs) != sample({}).id
 
 
 def test_of_the_others_a_share_begins_a_trace_of_its_own() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -68,13 +69,15 @@ class Posting(Call):
     awaited = False
 
     def __init__(self, command: bytes, deadline: Deadline, report: Callable[[Exception], None]) -> None:
-        """``report`` is told what it failed with; it must not raise, nor wait."""
+        """``report`` is told what it failed with; it must not wait. What it raises is lost."""
         super().__init__(command, deadline)
         self._report = report
 
-    def fail(self, error: Exception) -> None:
-        super().fail(error)
-        self._report(error)
+    def ring(self) -> None:
+        """Tell if it failed. It is a stranger's code, so nobody holds a lock or the lead any more."""
+        if self.error is not None:
+            with suppress(Exception):
+                self._report(self.error)
 
 
 Fly = Callable[[Sequence[Call]], None]
@@ -113,13 +116,15 @@ class Gatherer:
 
     def _leads_at_once(self, call: Call) -> bool:
         with self._lock:
+            if not self._in_the_air:
+                # Ahead of the postings that a broken flight left, however many: who leads has to fly along.
+                self._waiting.appendleft(call)
+                self._in_the_air = True
+                return True
             if len(self._waiting) >= self._bound:
                 raise TooBusy(self._store, f"{self._bound} calls are waiting already")
             self._waiting.append(call)
-            if self._in_the_air:
-                return False
-            self._in_the_air = True
-            return True
+            return False
 
     def _wait(self, call: Call) -> bool:
         """Whether the call was given the lead; it is answered otherwise."""
@@ -166,14 +171,17 @@ class Gatherer:
     def _board(self) -> list[Call]:
         """Who flies now, in the order of arrival. Whose time is over stays behind: nobody waits for the answer."""
         flight: list[Call] = []
+        late: list[Call] = []
         with self._lock:
             while self._waiting and len(flight) < self._most:
                 call = self._waiting.popleft()
                 if call.deadline.passed():
                     call.fail(_never_sent(self._store))
-                    call.ring()
+                    late.append(call)
                 else:
                     flight.append(call)
+        for call in late:
+            call.ring()
         return flight
 
     def _land(self, flight: Sequence[Call], stays: bool) -> bool:
@@ -196,7 +204,15 @@ class Gatherer:
         able = [call for call in islice(self._waiting, self._most) if call.awaited]
         if able:
             max(able, key=lambda call: call.deadline.at).lead()
-        return bool(able)
+            return True
+        # So many postings are in front that nobody is sure: let the first who waits behind them overtake them.
+        leader = next((call for call in self._waiting if call.awaited), None)
+        if leader is None:
+            return False
+        self._waiting.remove(leader)
+        self._waiting.appendleft(leader)
+        leader.lead()
+        return True
 
 
 def _never_sent(store: str) -> DeadlinePassed:

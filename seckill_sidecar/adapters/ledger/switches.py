@@ -12,6 +12,8 @@ from seckill_sidecar.errors import LedgerUntrusted
 from seckill_sidecar.model import Mode, Override, Stance
 
 _LONGEST = 1000
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: what is later has no date."""
 
 
 class RedisSwitches:
@@ -47,15 +49,22 @@ def _read(route: str, text: bytes) -> Override:
     try:
         record = json.loads(text[:_LONGEST])
         mode, percent, by, at_ms = (record[name] for name in ("mode", "percent", "by", "at"))
-        return Override(Stance(Mode(mode), _percent(percent)), str(by), int(at_ms))
-    except (ValueError, TypeError, KeyError) as error:
+        return Override(Stance(Mode(mode), _whole(percent, 100)), _name(by), _whole(at_ms, _LAST_MS))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise LedgerUntrusted(
             STORE,
             f"what is said there of route {route} can't be read ({error}); run: seckill-sidecar route {route} --reset",
         ) from error
 
 
-def _percent(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= 100:
-        raise ValueError(f"{value!r} is no percent")
+def _whole(value: object, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no whole number up to {most}")
+    return value
+
+
+def _name(value: object) -> str:
+    """It is shown on terminals."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{value!r} is no name")
     return value

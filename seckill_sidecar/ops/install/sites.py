@@ -14,6 +14,8 @@ from seckill_sidecar.errors import UsageError
 MOST_WRITERS = 64
 _SITE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ONE_SHOPS = "seckill"
+_TAKEN = ("shield", "metrics", "amq", "mysql", "sys", "information_schema", "performance_schema")
+"""Folders of a single shop in /run/seckill, names that RabbitMQ keeps for itself, and databases of MySQL's own."""
 _WRITER = "seckill-writer@.service"
 
 OF_UNITS = (
@@ -58,10 +60,10 @@ SECKILL_DATABASE_PASSWORD=
 
 def refuse_unfit(site: str) -> None:
     """Raise ``UsageError`` for a name that can't be a site's."""
-    if not _SITE.fullmatch(site) or site == _ONE_SHOPS:
+    if not _SITE.fullmatch(site) or site == _ONE_SHOPS or site in _TAKEN:
         raise UsageError(
             f"--site {site!r}: a site's name is a small letter and then small letters, digits and _, 32 at most"
-            " (and not seckill, whose files are the single shop's)"
+            f" (and not seckill, whose files are the single shop's, nor {', '.join(_TAKEN)}, which are others')"
         )
 
 
