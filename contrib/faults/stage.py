@@ -12,8 +12,9 @@ import pika
 import yaml
 from demo import programs
 from demo.site import Home
+from pika.exceptions import AMQPError
 from redis import Redis as Client
-from stack import MariaDB, RabbitMQ, Redis, Server
+from stack import MariaDB, RabbitMQ, Redis, Server, eventually
 
 from faults.books import Shelf
 from faults.plan import Plan
@@ -109,6 +110,16 @@ class Stage:
         for program in self.programs:
             if program.armed:
                 program.rearm("")
+        eventually(self._writers_consume, within=60.0, what="the writers consume")
+
+    def _writers_consume(self) -> bool:
+        """A fault of the database can't happen before. They declare the queue themselves."""
+        try:
+            with self.channel() as channel:
+                declared = channel.queue_declare(ORDERS_QUEUE, passive=True)
+        except AMQPError:
+            return False
+        return bool(declared.method.consumer_count >= len(self.writers))
 
     def open_sale(self, plan: Plan) -> None:
         """Put the run's item on sale, as ``item load`` does."""
