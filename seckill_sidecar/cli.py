@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         faults.arm(os.environ)
         command: Command = arguments.command
         code = command(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is if the caller closed it
+            sys.stdout.flush()
     except ConfigurationError as error:
         _tell(str(error))
         return error.exit_code

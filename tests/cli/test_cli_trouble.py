@@ -141,6 +141,12 @@ def test_output_that_a_full_disk_does_not_take(home: Home) -> None:
         expect_one_line(outside(home, "config", "schema", stdout=full), 74, "No space left", "make room")
 
 
+def test_output_that_nobody_wants() -> None:
+    command = ["/bin/sh", "-c", '"$@" >&-', "sh", *COMMAND, "config", "schema"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.usefixtures("_buffered")
 def test_the_exit_code_is_the_same_if_nobody_can_be_told_why(home: Home) -> None:
     home.configure(limits={"in_flight": 0})

@@ -146,8 +146,13 @@ def test_the_last_audit_of_all_items_is_told(
 def test_an_audit_that_nobody_counts_leaves_nothing(tmp_path: Path) -> None:
     Audits(tmp_path / "nowhere").note(0, True, 1.0)
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "audit.json").write_text("{")
-    assert list(Audits(tmp_path).collect()) == []
+    for text in ("{", "{}", "[]", '{"drift": null, "balanced": true, "at": 1}'):
+        (tmp_path / "audit.json").write_text(text)
+        assert list(Audits(tmp_path).collect()) == []
+    (tmp_path / "audit.json").unlink()
+    (tmp_path / "audit.json").mkdir()
+    Audits(tmp_path).note(0, True, 1.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.json"]
 
 
 def test_what_nginx_answers_by_itself_is_told_of_so_many_items(tmp_path: Path) -> None:

@@ -29,12 +29,20 @@ class Audits(Collector):
         """Remember an audit that ended at this moment (Unix seconds). One that can't be remembered is warned of."""
         found = json.dumps({"drift": drift, "balanced": balanced, "at": at})
         try:
-            with NamedTemporaryFile("w", dir=self._file.parent, prefix=".audit.", delete=False) as new:
-                new.write(found)
-            os.chmod(new.name, 0o644)  # for the sidecar, which is another user
-            os.replace(new.name, self._file)
+            self._put(found)
         except OSError as error:
             _log.warning("the audit is not told to Prometheus: metrics.folder can't be written: %s", error)
+
+    def _put(self, found: str) -> None:
+        with NamedTemporaryFile("w", dir=self._file.parent, prefix=".audit.", delete=False) as new:
+            try:
+                new.write(found)
+                new.flush()
+                os.chmod(new.name, 0o644)  # for the sidecar, which is another user
+                os.replace(new.name, self._file)
+            except OSError:
+                os.unlink(new.name)
+                raise
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must not look."""
@@ -44,10 +52,9 @@ class Audits(Collector):
         """The families; none before the first audit."""
         try:
             found = json.loads(self._file.read_text())
-        except (OSError, ValueError):
+            drift, balanced, at = (float(found[name]) for name in ("drift", "balanced", "at"))
+        except (OSError, ValueError, TypeError, LookupError):
             return
-        yield GaugeMetricFamily("seckill_audit_drift", "Orders missing, unknown or differing", value=found["drift"])
-        yield GaugeMetricFamily("seckill_audit_balanced", "1 if nothing at all was wrong", value=found["balanced"])
-        yield GaugeMetricFamily(
-            "seckill_audit_time_seconds", "When the last audit ended (Unix time)", value=found["at"]
-        )
+        yield GaugeMetricFamily("seckill_audit_drift", "Orders missing, unknown or differing", value=drift)
+        yield GaugeMetricFamily("seckill_audit_balanced", "1 if nothing at all was wrong", value=balanced)
+        yield GaugeMetricFamily("seckill_audit_time_seconds", "When the last audit ended (Unix time)", value=at)
