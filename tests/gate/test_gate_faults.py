@@ -125,8 +125,9 @@ def test_with_the_ledger_stopped_buyers_are_refused_in_time_until_it_is_back(sta
         assert answer.status == 503
         stack_.redis.heal()
         sale.await_more(20, within=10 + SLACK)
+        # While somebody buys: on a busy machine it may open once more, and only a call closes it.
+        eventually(lambda: breaker_states(stack_.shop, "ledger")[-1].endswith("closed"), 20, "the breaker closes")
     sale.answers["late"] = answer
     assert {answer.status for answer in sale.answers.values()} == {201, 503}
-    eventually(lambda: breaker_states(stack_.shop, "ledger")[-1].endswith("closed"), 20, "the breaker closes")
     expect_all_told_the_truth(sale)
     expect_written(stack_, sale)
