@@ -9,7 +9,7 @@ import os
 import pwd
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 IS_ROOT = os.geteuid() == 0
@@ -54,10 +54,11 @@ class ServiceUser:
             "SHELL": self._account.pw_shell,
         }
 
-    def owns(self, folder: Path) -> None:
-        """Give it what stands for the folders that systemd makes for it, with all that lies there."""
-        if IS_ROOT:
-            for path in _all_of(folder):
+    def owns(self, *folders: Path) -> None:
+        """Make what stands for the folders that systemd makes for it, and give it all that lies there."""
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in (folder, *folder.rglob("*")) if IS_ROOT else ():
                 os.chown(path, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
 
 
@@ -71,8 +72,3 @@ def _account(name: str) -> pwd.struct_passwd:
 def _reads(account: pwd.struct_passwd, file: Path) -> bool:
     """Whether this user finds and reads a file by the bits that everybody has."""
     return all(folder.stat().st_mode & 0o001 for folder in file.parents) and bool(file.stat().st_mode & 0o004)
-
-
-def _all_of(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from folder.rglob("*")

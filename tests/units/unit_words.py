@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +38,18 @@ os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What stands for the folders that a unit knows."""
+
+    settings: Path
+    """``/etc/seckill``: root's."""
+    state: Path
+    """``/var/lib/seckill``: the user's."""
+    runtime: Path
+    """``/run/seckill``: the user's."""
+
+
 class Unit:
     """One service of the folder ``systemd``, or another text of one, run without systemd: its command lines, as its
     user, with nothing in the environment but what systemd and the unit's files put there. Ends with its block."""
@@ -44,19 +57,19 @@ class Unit:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        places: Places,
         environment: dict[str, str],
         sockets: Sequence[socket.socket] = (),
         text: str | None = None,
     ):
-        """``folder`` stands for ``/etc/seckill`` and for the folders that systemd makes; ``environment`` is what the
-        unit's files say; ``sockets`` are what a ``.socket`` unit has opened."""
+        """``environment`` is what the unit's files say; ``sockets`` are what a ``.socket`` unit has opened."""
         self._text = (SYSTEMD / name).read_text(encoding="utf-8") if text is None else text
-        self._folder = folder
+        self._places = places
         self._sockets = sockets
-        self._log = folder / f"{name}.log"
+        self._log = places.settings / f"{name}.log"
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._told.bind(os.fspath(folder / f"{name}.notify"))
+        self._told.bind(os.fspath(places.settings / f"{name}.notify"))
+        os.chmod(self._told.getsockname(), 0o777)  # as systemd's own
         self._told.setblocking(False)
         self._user = ServiceUser(self._text)
         self._environment = {**self._user.environment, **environment, "NOTIFY_SOCKET": self._told.getsockname()}
@@ -67,7 +80,7 @@ class Unit:
         (command,) = self._commands("ExecStart")
         descriptors = [opened.fileno() for opened in self._sockets]
         launch = [sys.executable, "-c", _LAUNCH, str(len(descriptors)), *map(str, descriptors)]
-        self._user.owns(self._folder)
+        self._user.owns(self._places.state, self._places.runtime)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._user.prefix, *launch, *command],
@@ -75,7 +88,7 @@ class Unit:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
-                cwd=self._folder,
+                cwd=self._places.state,
                 start_new_session=True,
                 pass_fds=descriptors,
                 umask=self._umask,
@@ -167,13 +180,15 @@ class Unit:
 
     def _commands(self, setting: str) -> list[list[str]]:
         found = re.findall(rf"(?m)^{setting}=(.*)$", self._text)
-        return [shlex.split(line.replace(PROGRAM, OURS).replace(CONFIGS, f"{self._folder}/")) for line in found]
+        return [
+            shlex.split(line.replace(PROGRAM, OURS).replace(CONFIGS, f"{self._places.settings}/")) for line in found
+        ]
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._user.prefix, *command],
             env=self._environment,
-            cwd=self._folder,
+            cwd=self._places.state,
             capture_output=True,
             text=True,
             timeout=_WITHIN_S,
