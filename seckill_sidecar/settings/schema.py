@@ -432,6 +432,11 @@ class Nginx(Section):
         None,
         description="purchase requests passed on to the sidecar; as many as the burst wait in nginx, and ask the shield again, for example 1000/s burst 20000, or off",
     )
+    first: int | None = Field(
+        None,
+        ge=1,
+        description="with pace: so many requests of a rush are passed on at once, before the others wait for their turn; as many as there are units, and a few more",
+    )
     body: Literal["njs"] | None = Field(
         None,
         description="njs: the shield finds items in forms and JSON, too; nginx needs its JavaScript module (Debian: libnginx-mod-http-js)",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -192,6 +193,22 @@ def test_who_waited_for_a_turn_asks_the_shield_again(tmp_path: Path) -> None:
         asked = len(front.sidecar.requests)
     assert sorted(answer.status for answer in told) == [200] * asked + [409] * (6 - asked)
     assert asked < 6
+
+
+def test_the_first_of_a_rush_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """The sidecar answers the first four once all of them have come; the others find the marker at their turn."""
+    fronts: list[Front] = []
+    all_there = Barrier(4, lambda: fronts[0].mark("sold_out"))
+
+    def sells_out(_: Request) -> bytes:
+        all_there.wait(timeout=30)
+        return reply(200, SIDECAR)
+
+    pace = {"pace": "2/s burst 100", "first": 4}
+    with site(tmp_path, sidecar=sells_out, nginx=pace) as front, ThreadPoolExecutor(6) as pool:
+        fronts.append(front)
+        told = list(pool.map(lambda _: front.buy(), range(6)))
+    assert sorted(answer.status for answer in told) == [200] * 4 + [409] * 2
 
 
 @pytest.mark.parametrize(("folders", "seconds"), [(["not_open"], "1"), (["not_open", "opens_in_60"], "60")])

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from stack import MariaDB
@@ -14,13 +13,6 @@ from unit_sites import Shop
 from unit_words import Unit
 
 NAMES = ("red", "blue")
-
-
-@pytest.fixture
-def root() -> Iterator[Path]:
-    """What stands for ``/``: a UNIX socket's path has 107 bytes at most, and pytest's folders are deep."""
-    with TemporaryDirectory(prefix="shops-") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from stack import free_port
 from stack.ports import HOST
-from unit_words import Unit
+from unit_words import Places, Unit
 
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.wire.tokens import BUYER, Keyring, SigningKey
@@ -29,6 +29,7 @@ class UnitSite:
 
     def __init__(self, folder: Path, stores: dict[str, str], number: int) -> None:
         self.folder = folder
+        self._places = Places(folder, folder / "state", folder / "run")
         self._stores = {**stores, "storefront": "http://127.0.0.1:1"}
         self._number = number
         self._open = ExitStack()
@@ -52,8 +53,8 @@ class UnitSite:
             "identity": {"buyer": {"cookie": "seckill_buyer", "trust": "signed"}},
             "routes": [{"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}, "on_accept": "json"}],
             "items": [{"sku": "kettle", "total": 1_000_000}],
-            "metrics": {"folder": str(self.folder / "metrics")},
-            "shield": {"enabled": True, "folder": str(self.folder / "shield")},
+            "metrics": {"folder": str(self._places.runtime / "metrics")},
+            "shield": {"enabled": True, "folder": str(self._places.runtime / "shield")},
             "timeouts": {"request": "20s", "ledger": "5s", "broker": "5s"},
             "broker": names,
             **changes,
@@ -67,7 +68,7 @@ class UnitSite:
     def unit(self, name: str) -> Unit:
         """A service of this site, with the socket if it is the sidecar."""
         sockets = [self.door] if name.startswith("seckill-sidecar") else []
-        return Unit(name, self.folder, self.environment, sockets)
+        return Unit(name, self._places, self.environment, sockets)
 
     def token(self, buyer: str) -> str:
         return self._keyring.sign(BUYER, buyer, SystemClock().wall() + 600)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from unit_words import PROGRAM, Unit
+from unit_words import PROGRAM, Places, Unit
 
 from seckill_sidecar.cli import main
 from seckill_sidecar.clock import SystemClock
@@ -54,6 +54,7 @@ class Shop:
         self.name = name
         assert main(["install", "--root", str(root), "--site", name]) == 0
         self._folder = root / "etc/seckill"
+        self._places = Places(self._folder, root / "var/lib/seckill", root / "run/seckill")
         self._key = f"the key of {name}, of sixteen characters and more"
         self._write_env()
         self._configure(root, stores)
@@ -87,7 +88,7 @@ class Shop:
     def _unit(self, template: str) -> Unit:
         sockets = [self.door.socket] if template.startswith("seckill-sidecar") else []
         text = TEMPLATES[template].replace("%i", self.name)
-        return Unit(template.replace("@", f"@{self.name}"), self._folder, self.environment, sockets, text)
+        return Unit(template.replace("@", f"@{self.name}"), self._places, self.environment, sockets, text)
 
     def run(self, *words: str) -> str:
         """What a command prints; it has to succeed."""

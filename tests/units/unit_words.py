@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stack import eventually
+from unit_user import ServiceUser
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 PROGRAM = "/opt/seckill/bin/seckill-sidecar"
@@ -36,31 +38,41 @@ os.execv(sys.argv[2 + count], sys.argv[2 + count:])
 """
 
 
-# Services have no rights. Who runs the tests as root keeps the user, since another may not read the interpreter, but
-# loses all that root can do beyond it.
-_WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs") if os.geteuid() == 0 else ()
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What stands for the folders that a unit knows."""
+
+    settings: Path
+    """``/etc/seckill``: root's."""
+    state: Path
+    """``/var/lib/seckill``: the user's."""
+    runtime: Path
+    """``/run/seckill``: the user's."""
 
 
 class Unit:
-    """One service of the folder ``systemd``, or another text of one, run without systemd. Ends with its block."""
+    """One service of the folder ``systemd``, or another text of one, run without systemd: its command lines, as its
+    user, with nothing in the environment but what systemd and the unit's files put there. Ends with its block."""
 
     def __init__(
         self,
         name: str,
-        folder: Path,
+        places: Places,
         environment: dict[str, str],
         sockets: Sequence[socket.socket] = (),
         text: str | None = None,
     ):
-        """``folder`` stands for ``/etc/seckill``; ``sockets`` are what a ``.socket`` unit has opened."""
+        """``environment`` is what the unit's files say; ``sockets`` are what a ``.socket`` unit has opened."""
         self._text = (SYSTEMD / name).read_text(encoding="utf-8") if text is None else text
-        self._folder = folder
+        self._places = places
         self._sockets = sockets
-        self._log = folder / f"{name}.log"
+        self._log = places.settings / f"{name}.log"
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._told.bind(os.fspath(folder / f"{name}.notify"))
+        self._told.bind(os.fspath(places.settings / f"{name}.notify"))
+        os.chmod(self._told.getsockname(), 0o777)  # as systemd's own
         self._told.setblocking(False)
-        self._environment = {**os.environ, **environment, "NOTIFY_SOCKET": self._told.getsockname()}
+        self._user = ServiceUser(self._text)
+        self._environment = {**self._user.environment, **environment, "NOTIFY_SOCKET": self._told.getsockname()}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -68,16 +80,18 @@ class Unit:
         (command,) = self._commands("ExecStart")
         descriptors = [opened.fileno() for opened in self._sockets]
         launch = [sys.executable, "-c", _LAUNCH, str(len(descriptors)), *map(str, descriptors)]
+        self._user.owns(self._places.state, self._places.runtime)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_WITHOUT_RIGHTS, *launch, *command],
+                [*self._user.prefix, *launch, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=self._environment,
-                cwd=self._folder,
+                cwd=self._places.state,
                 start_new_session=True,
                 pass_fds=descriptors,
+                umask=self._umask,
             )
         self.is_told("READY=1")
 
@@ -159,15 +173,22 @@ class Unit:
                 heard.append(self._told.recv(4096).decode())
         return heard
 
+    @property
+    def _umask(self) -> int:
+        (mask,) = re.findall(r"(?m)^UMask=(\d+)$", self._text)
+        return int(mask, 8)
+
     def _commands(self, setting: str) -> list[list[str]]:
         found = re.findall(rf"(?m)^{setting}=(.*)$", self._text)
-        return [shlex.split(line.replace(PROGRAM, OURS).replace(CONFIGS, f"{self._folder}/")) for line in found]
+        return [
+            shlex.split(line.replace(PROGRAM, OURS).replace(CONFIGS, f"{self._places.settings}/")) for line in found
+        ]
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            [*self._user.prefix, *command],
             env=self._environment,
-            cwd=self._folder,
+            cwd=self._places.state,
             capture_output=True,
             text=True,
             timeout=_WITHIN_S,

@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from stack import eventually
 
 from faults.kinds.fault import Fault
 
 _ROOM_KIB = 24
 """For a dozen orders."""
+_FULL_WITHIN_S = 10.0
 _SAYS = b"Can't recover from AOF write error"
 
 
@@ -47,6 +51,9 @@ class DiskFull(Fault):
         _unmount(disk)
 
     def heal(self) -> None:
+        # A busy machine sells slowly, and the disk is full only once a dozen orders are in.
+        with suppress(TimeoutError):
+            eventually(lambda: self.happened() > 0, _FULL_WITHIN_S)
         redis = self.stage.redis
         redis.kill()
         del redis.options["dir"]

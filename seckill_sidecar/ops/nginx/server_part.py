@@ -107,7 +107,8 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         yield ""
         if nginx.pace:
             yield "    # Who has waited for a turn asks the shield again, in @seckill_gate."
-            yield f"    limit_req zone=seckill_pace burst={nginx.pace.burst};"
+            undelayed = f" delay={nginx.first - 1}" if nginx.first and nginx.first > 1 else ""  # beyond the first one
+            yield f"    limit_req zone=seckill_pace burst={nginx.pace.burst}{undelayed};"
             yield from self._limits()
             yield "    try_files /.seckill/none @seckill_gate;"
         else:

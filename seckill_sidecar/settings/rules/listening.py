@@ -82,6 +82,15 @@ def bodies_are_read_for_the_shield(settings: Settings) -> Iterator[Finding]:
         yield Finding(("nginx", "body"), "njs reads bodies for the shield, which is off; set shield.enabled: true")
 
 
+@rule("nginx")
+def the_first_of_a_pace(settings: Settings) -> Iterator[Finding]:
+    first, pace = settings.nginx.first, settings.nginx.pace
+    if first and pace is None:
+        yield Finding(("nginx", "first"), "goes before a pace, and there is none; add nginx.pace: 1000/s burst 20000")
+    if first and pace is not None and first > pace.burst:
+        yield Finding(("nginx", "first"), f"is more than the {pace.burst} of nginx.pace's burst; make that larger")
+
+
 def _listeners(settings: Settings) -> list[tuple[str, str, str]]:
     return [
         ("serve", settings.serve.listen, "127.0.0.1:8600, [::1]:8600, or unix:/run/seckill.sock"),
