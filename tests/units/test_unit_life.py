@@ -1,6 +1,6 @@
 """Processes as their units run them: reloaded and restarted under load, nobody is refused and nothing is lost.
 
-``UNIT_RELOADS=20 UNIT_RESTARTS=5 make test ARGS=tests/units`` does it more often.
+``UNIT_RELOADS=20 UNIT_RESTARTS=5 make test ARGS="-k unit_life"`` does it more often.
 """
 
 from __future__ import annotations
