@@ -81,21 +81,24 @@ class StorefrontsWord:
 
     def _find(self, fields: _Fields, deadline: Deadline) -> str:
         digest = self._digest(fields)
-        with self._lock:
-            known = self._buyers.recall(digest) or self._strangers.recall(digest)
-            if known is not None:
-                return known.buyer
-            question = self._questions.get(digest)
-            mine = question is None
-            if question is None:
-                question = self._questions[digest] = _Question()
-        if mine:
-            self._put(question, digest, fields, deadline)
-        elif not question.answered.wait(deadline.remaining()):
-            raise DeadlinePassed("storefront", "no time was left to wait for who is buying")
-        if question.fault is not None:
-            raise question.fault
-        return question.buyer
+        while True:
+            with self._lock:
+                known = self._buyers.recall(digest) or self._strangers.recall(digest)
+                if known is not None:
+                    return known.buyer
+                question = self._questions.get(digest)
+                mine = question is None
+                if question is None:
+                    question = self._questions[digest] = _Question()
+            if mine:
+                self._put(question, digest, fields, deadline)
+            elif not question.answered.wait(deadline.remaining()):
+                raise DeadlinePassed("storefront", "no time was left to wait for who is buying")
+            if question.fault is None:
+                return question.buyer
+            if mine or not isinstance(question.fault, DeadlinePassed):
+                raise question.fault
+            # Whoever asked had less time than there is here.
 
     def _put(self, question: _Question, digest: bytes, fields: _Fields, deadline: Deadline) -> None:
         """Ask for all who want to know the same."""

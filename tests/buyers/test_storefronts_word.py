@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from buyers_words import PATIENCE, LegacySite, questions
+from stack import eventually
 from stack.scripted import Scripted, reply
 
 from seckill_sidecar.adapters.breaker import StoreBreaker
@@ -17,6 +18,7 @@ from seckill_sidecar.adapters.storefront.whoami import StorefrontWhoami
 from seckill_sidecar.clock import Deadline, ManualClock
 from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, StoreDown, TooBusy
 from seckill_sidecar.gate.asked import StorefrontsWord
+from seckill_sidecar.ports import Fields, Told
 from seckill_sidecar.settings.buyers import AskSettings
 from seckill_sidecar.settings.schema import BreakerSettings, Timeouts
 from seckill_sidecar.wire.answers import Refusal
@@ -193,6 +195,38 @@ def test_nobody_is_asked_when_no_time_is_left(bench: Bench, storefront: Scripted
     with pytest.raises(DeadlinePassed):
         bench.whoami.ask([], Deadline.after(0.0, bench.clock))
     assert questions(storefront) == []
+
+
+def test_who_is_in_a_hurry_says_nothing_about_the_site(storefront: Scripted, legacy: LegacySite) -> None:
+    bench = Bench(storefront.address, timeout="10s")
+    legacy.sessions["s"], legacy.held = "alice", threading.Event()
+    assert {bench.who("s", seconds=0.01) for _ in range(5)} == {"unavailable"}
+    assert bench.breaker.state == "closed"
+    legacy.held.set()
+    assert bench.who("s", seconds=10.0) == "alice"
+    bench.whoami.close()
+
+
+def test_who_waited_for_somebody_in_a_hurry_asks_again(storefront: Scripted, legacy: LegacySite) -> None:
+    bench = Bench(storefront.address, timeout="10s")
+    asked, answered = threading.Event(), bench.whoami.ask
+
+    def in_a_hurry(fields: Fields, deadline: Deadline) -> Told:
+        bench.whoami.ask = answered  # type: ignore[method-assign]
+        asked.set()
+        (question,) = bench.word._questions.values()
+        eventually(lambda: question.answered._cond._waiters, what="somebody waits for this very answer")  # type: ignore[attr-defined]
+        raise DeadlinePassed("storefront", "no time was left")
+
+    legacy.sessions["s"] = "alice"
+    bench.whoami.ask = in_a_hurry  # type: ignore[method-assign]
+    found: list[str] = []
+    patient = threading.Thread(target=lambda: (asked.wait(PATIENCE), found.append(bench.who("s"))))
+    patient.start()
+    assert bench.who("s") == "unavailable"
+    patient.join(PATIENCE)
+    assert found == ["alice"]
+    bench.whoami.close()
 
 
 def test_a_site_that_is_away_is_said_to_be_away(storefront: Scripted) -> None:

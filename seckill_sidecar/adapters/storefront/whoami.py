@@ -17,6 +17,9 @@ from seckill_sidecar.settings.schema import Timeouts
 
 _OWN = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", "seckill-sidecar"))
 
+_AN_INSTANT = 0.001
+"""Seconds: to a socket, 0 would mean not to wait at all."""
+
 
 class StorefrontWhoami:
     """``ports.Whoami`` by HTTP, on connections of its own: buyers who are asked about keep no purchase waiting."""
@@ -29,11 +32,21 @@ class StorefrontWhoami:
         self._host = settings.host or self._address.host
         self._clock = clock
         self._connect = timeouts.connect
-        self._pool = Pool(self._dial, settings.connections, idle, settings.timeout, clock)
+        self._pool = Pool(self._dial_in_time, settings.connections, idle, settings.timeout, clock)
 
     def ask(self, fields: Fields, deadline: Deadline) -> Told:
-        due = Deadline(min(deadline.at, self._clock.monotonic() + self._settings.timeout), self._clock)
-        request = self._request(fields)
+        due = Deadline.after(self._settings.timeout, self._clock)
+        if due.at <= deadline.at:
+            return self._try_twice(self._request(fields), due)
+        try:
+            return self._try_twice(self._request(fields), deadline)
+        except (OutcomeUnknown, StoreDown) as error:
+            if not isinstance(error.__cause__, TimeoutError):
+                raise
+            # Whoever asks was in a hurry (a rehearsal, say): that says nothing about the storefront.
+            raise DeadlinePassed("storefront", "no time was left to hear who is buying") from error
+
+    def _try_twice(self, request: h11.Request, due: Deadline) -> Told:
         try:
             return self._exchange(request, due)
         except OutcomeUnknown as error:
@@ -62,14 +75,17 @@ class StorefrontWhoami:
 
     def _take(self, due: Deadline) -> Wire:
         try:
-            return self._pool.take(due.remaining())
+            return self._pool.take(due.remaining(), lambda: self._dial(due))
         except TooBusy as error:
             what = f"all {self._settings.connections} connections that ask who is buying are in use (ask: connections:)"
             raise TooBusy("storefront", what) from error
 
-    def _dial(self) -> Wire:
+    def _dial_in_time(self) -> Wire:
+        return self._dial(Deadline.after(self._settings.timeout, self._clock))
+
+    def _dial(self, due: Deadline) -> Wire:
         try:
-            connection = self._address.connect(min(self._connect, self._settings.timeout))
+            connection = self._address.connect(max(due.within(self._connect), _AN_INSTANT))
         except OSError as error:
             raise StoreDown("storefront", f"can't connect to {self._address.place}: {error}") from error
         return Wire(connection, self._settings.timeout)
