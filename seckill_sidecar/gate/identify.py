@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from seckill_sidecar.clock import Clock
+from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.model import SKU, Purchase, Verdict
 from seckill_sidecar.settings.schema import BuyerSource, Identity, QuantitySource, Route, Source
 from seckill_sidecar.wire.answers import Refusal
@@ -21,31 +21,52 @@ _KEY = re.compile(r"[!#-\[\]-~]{1,255}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_BUYER = 255
 
+Knows = Callable[[Request, Deadline], str]
+"""Knows the buyer of a request that does not name it by itself; raises ``Refusal`` (400, 401, 503)."""
+
 
 class Identifier:
     """Reads purchases as one site's configuration says."""
 
     def __init__(
-        self, identity: Identity, keyring: Keyring, body_limit: int, clock: Clock, new_order_id: Callable[[str], str]
+        self,
+        identity: Identity,
+        keyring: Keyring,
+        body_limit: int,
+        clock: Clock,
+        new_order_id: Callable[[str], str],
+        acquaintances: Mapping[int, Knows] | None = None,
     ) -> None:
+        """``acquaintances`` know the buyers of those sources that have an ``elsewhere``, by the source's ``id``."""
         self._identity = identity
         self._keyring = keyring
         self._body_limit = body_limit
         self._clock = clock
         self._new_order_id = new_order_id
         self._address = AddressReader(identity)
+        self._acquaintances = acquaintances or {}
+
+    def take_in(self, request: Request) -> None:
+        """Read the body, whatever is in it: once a purchase is accepted, no fault of it must turn up any more.
+
+        Raises ``Malformed`` (400, 413).
+        """
+        request.read_body(self._body_limit)
 
     def purchase(
-        self, request: Request, route: Route, path_values: Mapping[str, str], traceparent: str = ""
+        self,
+        request: Request,
+        route: Route,
+        path_values: Mapping[str, str],
+        deadline: Deadline,
+        traceparent: str = "",
     ) -> Purchase:
-        """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415)."""
-        # Whatever is in it: once the purchase is accepted, no fault of the body must turn up any more.
-        request.read_body(self._body_limit)
+        """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415, 503)."""
         reader = Values(request, path_values, self._body_limit)
         item = self._item(reader, route)
         quantity = _quantity(reader, route.quantity)
         key = _key(reader, route.idempotency)
-        buyer = self.buyer(request, route.buyer or self._identity.buyer, reader)
+        buyer = self.buyer(request, route.buyer or self._identity.buyer, deadline, reader)
         return Purchase(
             order_id=self._new_order_id(item),
             item=item,
@@ -57,28 +78,38 @@ class Identifier:
             hold_ms=None if route.hold is None else int(route.hold * 1000),
         )
 
-    def buyer_of(self, request: Request, route: Route, path_values: Mapping[str, str]) -> str:
+    def buyer_of(self, request: Request, route: Route, path_values: Mapping[str, str], deadline: Deadline) -> str:
         """The verified buyer of a route's request, whatever it asks for; raises ``Refusal`` or ``Malformed``."""
         reader = Values(request, path_values, self._body_limit)
-        return self.buyer(request, route.buyer or self._identity.buyer, reader)
+        return self.buyer(request, route.buyer or self._identity.buyer, deadline, reader)
 
     def address(self, request: Request) -> str:
         """The client's address as rates count it; raises ``Refusal`` (400) if two are named."""
         return self._address.client(request)
 
-    def buyer(self, request: Request, source: BuyerSource | None, reader: Values | None = None) -> str:
-        """The verified buyer; raises ``Refusal`` (401) if there is none that can be believed."""
+    def buyer(
+        self, request: Request, source: BuyerSource | None, deadline: Deadline, reader: Values | None = None
+    ) -> str:
+        """The verified buyer; raises ``Refusal``: 401 if there is none that can be believed, 503 if nobody can tell."""
         if source is None:
             raise Refusal(Verdict.UNIDENTIFIED, "this site has no way to know its buyers", reason="no identity.buyer")
+        if source.trust is None:
+            value = self._acquaintances[id(source)](request, deadline)
+        else:
+            value = self._said(request, source, reader or Values(request, {}, self._body_limit))
+        if not is_buyer(value):
+            raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason="the buyer's name is too long or unclean")
+        return value
+
+    def _said(self, request: Request, source: BuyerSource, reader: Values) -> str:
+        """The buyer that the request itself names."""
         if source.trust == "proxy" and not self._address.is_trusted_peer(request):
             raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason="identity header from an untrusted peer")
-        value = (reader or Values(request, {}, self._body_limit)).text(source)
+        value = reader.text(source)
         if not value:
             raise Refusal(Verdict.UNIDENTIFIED, "sign in first", reason=f"no {source.kind} {source.name}")
         if source.trust == "signed":
             value = self._verified(value)
-        if not is_buyer(value):
-            raise Refusal(Verdict.UNIDENTIFIED, "sign in again", reason="the buyer's name is too long or unclean")
         return value
 
     def _verified(self, token: str) -> str:

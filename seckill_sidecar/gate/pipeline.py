@@ -165,13 +165,14 @@ class Pipeline:
             match.refuse_if_faulty()
             self._room.refuse_if_full()
             ended(now())
-            purchase = self._identifier.purchase(request, match.route, match.path_values, trace.goes_on)
+            self._identifier.take_in(request)
+            # From here on: how long a client takes to send its body is not the stores' fault.
+            deadline = Deadline.after(self._policies.request_seconds, self._clock)
+            purchase = self._identifier.purchase(request, match.route, match.path_values, deadline, trace.goes_on)
             visit.purchase = purchase
             ended(now())
             self._spare_the_ledger(request, purchase)
             ended(now())
-            # From here on: how long a client takes to send its body is not the stores' fault.
-            deadline = Deadline.after(self._policies.request_seconds, self._clock)
             with self._room.place():
                 decision = visit.decision = self._reserve(purchase, deadline)
                 ended(now())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import falcon
 
-from seckill_sidecar.clock import Clock
+from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import StoreError
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.reply import order_members
-from seckill_sidecar.model import Order
+from seckill_sidecar.model import Order, Verdict
 from seckill_sidecar.settings.schema import BuyerSource
 from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.problem import write_problem
@@ -59,17 +59,23 @@ class OrderResource:
 
     def _identified(self, req: falcon.Request) -> str:
         try:
-            return self._identifier.buyer(Request(req.env), self._buyer)
+            deadline = Deadline.after(self._seconds, self._clock)
+            return self._identifier.buyer(Request(req.env), self._buyer, deadline)
         except Refusal as refusal:
+            if refusal.verdict is Verdict.UNAVAILABLE:
+                raise _not_known(2) from refusal
             raise falcon.HTTPUnauthorized(title="Sign in", description=refusal.detail) from refusal
 
     def _find(self, order_id: str, final: bool) -> Order | None:
         try:
             return self._look_up.find(order_id, self._seconds, final)
         except StoreError as error:
-            raise falcon.HTTPServiceUnavailable(
-                title="Not known at this moment", description="ask again in a moment; nothing is lost", retry_after=2
-            ) from error
+            raise _not_known(2) from error
+
+
+def _not_known(seconds: int) -> falcon.HTTPServiceUnavailable:
+    what = "ask again in a moment; nothing is lost"
+    return falcon.HTTPServiceUnavailable(title="Not known at this moment", description=what, retry_after=seconds)
 
 
 def _never(final: bool) -> str:

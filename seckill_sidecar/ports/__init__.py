@@ -6,6 +6,7 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
+from seckill_sidecar.ports.identity import Fields, Tokens, Told, Whoami
 from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
@@ -19,6 +20,7 @@ __all__ = [
     "Delivery",
     "Ends",
     "EpochUnits",
+    "Fields",
     "Kept",
     "Ledger",
     "LedgerVitals",
@@ -31,5 +33,8 @@ __all__ = [
     "Standing",
     "Standings",
     "Switches",
+    "Tokens",
+    "Told",
+    "Whoami",
     "Written",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from seckill_sidecar.settings import schema as records
-from seckill_sidecar.settings.schema import Outline, Section, Settings
+from seckill_sidecar.settings.schema import Settings
+from seckill_sidecar.settings.section import Outline, Section
 
 _VARIABLE = r"\$\{"
 
@@ -13,13 +14,20 @@ _VARIABLE = r"\$\{"
 def json_schema() -> dict[str, Any]:
     """Draft 2020-12, with every key's description, default and bounds."""
     schema = Settings.model_json_schema(by_alias=True)
+    sections = {section.__name__: section for section in _sections(Section)}
     for name, part in [("Settings", schema), *schema["$defs"].items()]:
-        section: type[Section] = getattr(records, name)
+        section = sections[name]
         _write_defaults_as_in_yaml(part, section)
         if issubclass(section, Outline):
             _allow_empty(part)
     _allow_variables(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _sections(above: type[Section]) -> Iterator[type[Section]]:
+    for section in above.__subclasses__():
+        yield section
+        yield from _sections(section)
 
 
 def _write_defaults_as_in_yaml(part: dict[str, Any], section: type[Section]) -> None:

@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from seckill_sidecar.settings.findings import Path
-from seckill_sidecar.settings.schema import Section, Settings
+from seckill_sidecar.settings.schema import Settings
+from seckill_sidecar.settings.section import Section
 
 
 def section_at(path: Path) -> type[Section] | None:

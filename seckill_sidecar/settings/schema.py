@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
@@ -24,6 +23,8 @@ from pydantic import (
 )
 
 from seckill_sidecar.model import Mode, Stance
+from seckill_sidecar.settings.buyers import AskSettings, JwtSettings, Name
+from seckill_sidecar.settings.section import Outline, Section
 from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Share, Size, StoreUrl, masked
 
 STATEMENT_NAMES = frozenset(
@@ -32,24 +33,7 @@ STATEMENT_NAMES = frozenset(
 """What the SQL of ``writer.on_…`` may ask for, as ``:order_id`` and so on."""
 
 
-class Section(BaseModel):
-    """Base of all sections: frozen, strict, and no key that it doesn't know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class Outline(Section):
-    """A section made of sections: one with nothing under its name is taken as its defaults."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _skip_empty(cls, value: Any) -> Any:
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
-
-
 # -- where a value of a request comes from ---------------------------------------------------------
-
-Name = Annotated[str, Field(min_length=1)]
 
 
 class Source(Section):
@@ -108,13 +92,29 @@ class QuantitySource(Source):
 
 
 class BuyerSource(Source):
-    """Where the buyer comes from, and why that can be believed."""
+    """Where the buyer comes from, and why that can be believed. With ``ask`` and ``jwt`` that follows by itself."""
 
-    trust: Literal["proxy", "signed", "server", "client"] = Field(
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("trust", "ask", "jwt")]},
+    )
+
+    ask: AskSettings | None = Field(None, description="the storefront says who is signed in")
+    jwt: JwtSettings | None = Field(None, description="a JSON Web Token (JWT) of somebody else says so")
+    trust: Literal["proxy", "signed", "server", "client"] | None = Field(
+        None,
         description="proxy: a header that nginx sets and overwrites, believed from trusted_proxies only; "
         "signed: a token of ours (`seckill-sidecar token`); server: set by the WSGI server (environ); "
-        "client: whatever the client says, for tests only"
+        "client: whatever the client says, for tests only",
     )
+
+    @property
+    def elsewhere(self) -> AskSettings | JwtSettings | None:
+        """Who knows the buyer, if the request does not name it by itself."""
+        return self.ask or self.jwt
+
+    def _given(self) -> list[tuple[str, str | None]]:
+        ask, jwt = self.ask, self.jwt
+        return [*super()._given(), ("ask", ask.path if ask else None), ("jwt", jwt.place.name if jwt else None)]
 
 
 # -- stores ----------------------------------------------------------------------------------------
@@ -237,6 +237,7 @@ class Breakers(Outline):
     database: BreakerSettings = BreakerSettings()
     replica: BreakerSettings = BreakerSettings()
     storefront: BreakerSettings = BreakerSettings()
+    identity: BreakerSettings = BreakerSettings()
 
 
 class Fallbacks(Section):

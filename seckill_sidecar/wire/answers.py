@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seckill_sidecar.errors import SeckillError
+from seckill_sidecar.errors import SeckillError, StoreError
 from seckill_sidecar.model import Verdict
 
 
@@ -54,3 +54,13 @@ class Refusal(SeckillError):
         self.available = available
         self.rate = rate
         self.reason = reason
+
+
+def nobody_can_tell(error: StoreError) -> Refusal:
+    """The refusal if whoever knows the buyers is out of reach: not that nobody is signed in."""
+    return Refusal(
+        Verdict.UNAVAILABLE,
+        "the shop can't say who you are at this moment; this try bought nothing",
+        retry_after=getattr(error, "retry_after", 1) or 1,
+        reason=str(error),
+    )

@@ -58,7 +58,7 @@ class Values:
                 return self._request.header(name)
             case "environ":
                 return self._request.environ.get(name)
-        return _member(self._request.json(self._body_limit), name)
+        return member(self._request.json(self._body_limit), name)
 
 
 def _single(values: Sequence[str] | None, what: str) -> str | None:
@@ -69,7 +69,8 @@ def _single(values: Sequence[str] | None, what: str) -> str | None:
     return values[0]
 
 
-def _member(document: Any, dotted: str) -> Any:
+def member(document: Any, dotted: str) -> Any:
+    """What JSON has at a dotted path; None if it has nothing there."""
     for part in dotted.split("."):
         if isinstance(document, dict):
             document = document.get(part)

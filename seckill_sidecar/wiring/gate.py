@@ -13,7 +13,7 @@ from seckill_sidecar.adapters.ledger import (
     connect_standings,
     connect_switches,
 )
-from seckill_sidecar.clock import order_ids
+from seckill_sidecar.clock import Deadline, order_ids
 from seckill_sidecar.gate.hand_off import HandOff
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
@@ -34,13 +34,13 @@ from seckill_sidecar.ops.routes import RouteSwitches
 from seckill_sidecar.ports import Reserving
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.trace import follow
-from seckill_sidecar.wiring.stores import Stores
+from seckill_sidecar.wiring.buyers import Buyers
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.switchboard import Switchboard
 from seckill_sidecar.workers.ticker import Ticker
 
 
-class Gate(Stores):
+class Gate(Buyers):
     """The gate of one site."""
 
     @cached_property
@@ -128,7 +128,8 @@ class Gate(Stores):
         return ModeStage(self.stances, Share(secret), self._buyer_of, self._rehearsal().decide, observers)
 
     def _buyer_of(self, request: Request, match: Matched) -> str:
-        return self._identifier.buyer_of(request, match.route, match.path_values)
+        deadline = Deadline.after(self.settings.timeouts.request, self.clock)
+        return self._identifier.buyer_of(request, match.route, match.path_values, deadline)
 
     def _rehearsal(self) -> Pipeline:
         """The same gate, of which nobody hears but the log: it keeps nobody waiting, and hands nothing off."""
@@ -193,7 +194,14 @@ class Gate(Stores):
     @cached_property
     def _identifier(self) -> Identifier:
         settings = self.settings
-        return Identifier(settings.identity, self.keyring, settings.limits.body, self.clock, order_ids(self.clock))
+        return Identifier(
+            settings.identity,
+            self.keyring,
+            settings.limits.body,
+            self.clock,
+            order_ids(self.clock),
+            self.acquaintances,
+        )
 
     @cached_property
     def look_up(self) -> LookUp:

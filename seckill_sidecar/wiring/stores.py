@@ -105,13 +105,14 @@ class Stores:
         return timeouts.model_copy(update={"database": min(timeouts.database, timeouts.request / turns)})
 
     def breaker(self, store: str) -> StoreBreaker:
-        """The process's one breaker of a store: ``ledger``, ``broker``, ``database``, ``replica`` or ``storefront``."""
+        """The process's one breaker of a store: ``ledger``, ``broker``, ``database``, ``replica``, ``storefront``, or
+        ``identity``: the storefront, asked who is buying."""
         return self._breakers[store]
 
     @cached_property
     def _breakers(self) -> dict[str, StoreBreaker]:
         settings = self.settings.breakers
-        stores = ("ledger", "broker", "database", "replica", "storefront")
+        stores = ("ledger", "broker", "database", "replica", "storefront", "identity")
         listeners = [log.log_breaker, *([self.metrics.breaker] if self.metrics else [])]
         return {store: StoreBreaker(store, getattr(settings, store), self.clock, listeners) for store in stores}
 

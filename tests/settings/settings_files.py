@@ -20,6 +20,7 @@ ENVIRON = {
     "SECKILL_FOLDER": "var",
     "SECKILL_OPENING": "2026-11-11T20:00:00+08:00",
     "SECKILL_PATIENCE": "45",
+    "SECKILL_PEM": "-----BEGIN PUBLIC KEY-----",
     "SECKILL_PREFIX": "shop",
     "SECKILL_RATE": "2/s",
     "SECKILL_STOCK": "100",

@@ -13,7 +13,8 @@ from settings_files import CONF, ENVIRON
 
 from seckill_sidecar.settings import Settings, inspect, loads
 from seckill_sidecar.settings.lookup import fields_of, section_at
-from seckill_sidecar.settings.schema import BuyerSource, QuantitySource, Section, Source
+from seckill_sidecar.settings.schema import BuyerSource, QuantitySource, Source
+from seckill_sidecar.settings.section import Section
 
 HELD_BACK = re.compile(r"^( *)#(?! [^ ])", re.MULTILINE)
 """A # right before a key or a dash; an explanation has one space after it."""

@@ -45,12 +45,15 @@ class Pool(Generic[C]):
         self._turns = threading.BoundedSemaphore(size)
         self._rest: deque[tuple[float, C]] = deque()
 
-    def take(self) -> C:
-        """A connection for one exchange; raises ``TooBusy``, or whatever ``connect`` raises."""
-        if not self._turns.acquire(timeout=self._patience):
+    def take(self, patience: float | None = None, connect: Callable[[], C] | None = None) -> C:
+        """A connection for one exchange; raises ``TooBusy``, or whatever ``connect`` raises.
+
+        ``patience`` and ``connect`` take the place of the pool's own.
+        """
+        if not self._turns.acquire(timeout=self._patience if patience is None else patience):
             raise TooBusy("storefront", f"all {self._size} connections are in use (storefront.connections)")
         try:
-            return self._rested() or self._connect()
+            return self._rested() or (connect or self._connect)()
         except BaseException:
             self._turns.release()
             raise

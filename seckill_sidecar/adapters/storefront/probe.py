@@ -1,4 +1,4 @@
-"""One request of our own to a site, sent as it is spelled; for the doctor."""
+"""One request of our own to a site, sent as it is spelled: the doctor's, and those for keys."""
 
 from __future__ import annotations
 

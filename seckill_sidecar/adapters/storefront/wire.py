@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import h11
 
+from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import OutcomeUnknown, StoreDown
 
 BLOCK = 65536
@@ -33,6 +34,7 @@ class Wire:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         self._head: h11.Response | None = None
         self._sent = False
+        self._due: Deadline | None = None
         self._hint: Callable[[h11.InformationalResponse], None] = lambda _: None
 
     @property
@@ -46,6 +48,10 @@ class Wire:
         """Whether the storefront has closed an idle connection, or said something that nobody asked."""
         with self._without_waiting():
             return self._spoken()
+
+    def due(self, deadline: Deadline) -> None:
+        """Let the next exchange be over by then, however much arrives meanwhile. Said before ``send``, each time."""
+        self._due = deadline
 
     def send(
         self, request: h11.Request, body: Iterable[bytes], hint: Callable[[h11.InformationalResponse], None]
@@ -86,7 +92,7 @@ class Wire:
                 if isinstance(event, h11.Data):
                     yield bytes(event.data)
                 else:
-                    self._http.receive_data(self._socket.recv(BLOCK))
+                    self._http.receive_data(self._receive())
                 event = self._http.next_event()
 
     def close(self) -> None:
@@ -114,7 +120,7 @@ class Wire:
                     self._await_a_move()
 
     def _receive_head(self) -> None:
-        self._http.receive_data(self._socket.recv(BLOCK))
+        self._http.receive_data(self._receive())
         event = self._http.next_event()
         while isinstance(event, h11.InformationalResponse):
             with suppress(OSError):  # the client has left, which the final answer will find out
@@ -122,6 +128,13 @@ class Wire:
             event = self._http.next_event()
         if isinstance(event, h11.Response):
             self._head = event
+
+    def _receive(self) -> bytes:
+        if self._due is not None:
+            if self._due.passed():
+                raise TimeoutError
+            self._socket.settimeout(self._due.within(self._patience))
+        return self._socket.recv(BLOCK)
 
     def _spoken(self) -> bool:
         """Whether there is something to read, the end included. Only ``_without_waiting``."""

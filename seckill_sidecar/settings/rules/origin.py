@@ -23,7 +23,7 @@ def every_route_has_a_buyer(settings: Settings) -> Iterator[Finding]:
 @rule()
 def trust_fits_where_the_buyer_comes_from(settings: Settings) -> Iterator[Finding]:
     for path, buyer in buyers(settings):
-        kinds = _BELIEVABLE.get(buyer.trust)
+        kinds = _BELIEVABLE.get(buyer.trust or "") if buyer.elsewhere is None else None
         if kinds and buyer.kind not in kinds:
             what = f"{buyer.trust} can't vouch for a {buyer.kind}; take the buyer from {' or '.join(kinds)}"
             yield Finding((*path, "trust"), what)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from seckill_sidecar.model import SKU
 from seckill_sidecar.settings.findings import Finding, Path, quoted
 from seckill_sidecar.settings.rules.rule import all_sources, caution, request_kinds, routes, rule, sources
-from seckill_sidecar.settings.schema import RequestKind, Route, Settings, Source
+from seckill_sidecar.settings.schema import RequestKind, Route, Settings
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -111,19 +111,20 @@ def hosts_are_hosts(settings: Settings) -> Iterator[Finding]:
 @rule()
 def source_names_can_occur(settings: Settings) -> Iterator[Finding]:
     for path, source in all_sources(settings):
-        fault = _name_fault(source)
+        fault = name_fault(source.kind, source.name)
         if fault:
             yield Finding((*path, source.kind), f"{quoted(source.name)} {fault}")
 
 
-def _name_fault(source: Source) -> str | None:
-    if source.kind == "header" and not _HEADER.fullmatch(source.name):
+def name_fault(kind: str, name: str) -> str | None:
+    """What is wrong with the name of a header, a cookie or the like, if anything is."""
+    if kind == "header" and not _HEADER.fullmatch(name):
         return "is no header that arrives here (nginx drops names with _); write letters, digits and -"
-    if source.kind == "header" and source.name.lower().startswith("x-seckill-"):
+    if kind == "header" and name.lower().startswith("x-seckill-"):
         return "is a name of ours, which is taken off what clients send; take the value from elsewhere"
-    if source.kind == "cookie" and not _COOKIE.fullmatch(source.name):
+    if kind == "cookie" and not _COOKIE.fullmatch(name):
         return "can't be a cookie's name; write letters, digits, - and _"
-    if source.kind == "json" and not _JSON_PATH.fullmatch(source.name):
+    if kind == "json" and not _JSON_PATH.fullmatch(name):
         return "is no dotted path; write for example cart.0.sku"
     return None
 
