@@ -134,3 +134,29 @@ def _moment(milliseconds: int) -> str:
 def _crockford(value: int, shifts: range) -> str:
     """Two digits at a time: every purchase gets an id, the refused ones too."""
     return "".join([_PAIRS[(value >> shift) & 1023] for shift in shifts])
+
+
+class Few:
+    """Lets so many through in each second, and counts the others: log lines that any client can cause, say."""
+
+    def __init__(self, clock: Clock, most: int = 10) -> None:
+        self._clock = clock
+        self._most = most
+        self._since = float("-inf")
+        self._passed = self._left_out = 0
+
+    def passes(self) -> bool:
+        """Whether one more may."""
+        now = self._clock.monotonic()
+        if now - self._since >= 1.0:
+            self._since, self._passed = now, 0
+        self._passed += 1
+        if self._passed > self._most:
+            self._left_out += 1
+            return False
+        return True
+
+    def left_out(self) -> int:
+        """How many did not since this was last asked."""
+        count, self._left_out = self._left_out, 0
+        return count

@@ -10,13 +10,15 @@ from gevent import monkey
 monkey.patch_all()
 
 import atexit  # noqa: E402
+import logging  # noqa: E402
 import os  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, passed_doors, teller  # noqa: E402
+from seckill_sidecar.clock import SystemClock  # noqa: E402
 from seckill_sidecar.errors import Problem  # noqa: E402
-from seckill_sidecar.observers.log import let_go_of_full_outputs  # noqa: E402
+from seckill_sidecar.observers.log import FewLines, let_go_of_full_outputs  # noqa: E402
 from seckill_sidecar.plugs import listeners, master  # noqa: E402
 from seckill_sidecar.settings import Settings, inspect, load  # noqa: E402
 from seckill_sidecar.wiring import config_path, listening, sidecar  # noqa: E402
@@ -76,6 +78,8 @@ globals().update(_of(_settings))
 def on_starting(server: Any) -> None:
     """Once, in gunicorn's master."""
     atexit.register(let_go_of_full_outputs)
+    # It has a line for each request that is no HTTP.
+    logging.getLogger("gunicorn.error").addFilter(FewLines(["gunicorn.error"], SystemClock()))
     if _settings.operator.token is None:
         server.log.info("operator.token is not set, so the operator's API is off")
     master.keep_the_last_good(server, lambda: _reload(server))

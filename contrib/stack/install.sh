@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
 # Prometheus; systemd, whose analysis the units are held against; and fail2ban, which tests its filter.
-# With the argument "wrk" also that load generator, for the benchmarks; with "njs" nginx's JavaScript, for the tests.
+# With the argument "wrk" also that load generator, for the benchmarks; for the tests with "njs" nginx's JavaScript, with
+# "hostile" what attacks (wfuzz's word lists, slowhttptest) and PHP, for which there is a check of our signature.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
 # start at boot. Needs root or sudo, and those only if something is missing. Says what it does on standard error.
@@ -99,10 +100,18 @@ install_missing() {
 }
 
 main() {
-    case "${1:-}" in
-    wrk) wanted+=$'\n/usr/bin/wrk wrk' ;;
-    njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
-    esac
+    local what
+    for what in "$@"; do
+        case "$what" in
+        wrk) wanted+=$'\n/usr/bin/wrk wrk' ;;
+        njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
+        hostile)
+            wanted+=$'\n/usr/share/wfuzz/wordlist wfuzz'
+            wanted+=$'\n/usr/bin/slowhttptest slowhttptest'
+            wanted+=$'\n/usr/bin/php php-cli'
+            ;;
+        esac
+    done
     [ -n "$(missing)" ] || return 0
     command -v apt-get >/dev/null ||
         die "this needs apt-get (Debian, Ubuntu). Install by hand what is missing: $(missing | tr '\n' ' ')"

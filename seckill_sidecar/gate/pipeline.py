@@ -1,6 +1,6 @@
 """The way of a purchase, top to bottom.
 
-    route ── mode? ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
+    route ── mode? ── origin? ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
 
 What is no purchase leaves at the first stage; if it is a payment or a cancellation, its answer is watched
 (``settle.py``). What is not the gate's to decide leaves at the second (``mode.py``). What is refused leaves by a
@@ -20,6 +20,7 @@ from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreError
 from seckill_sidecar.gate.hand_off import HandOff, unknown_outcome
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
+from seckill_sidecar.gate.origin import FOREIGN, Origins
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver, is_down
 from seckill_sidecar.gate.room import Room
@@ -111,6 +112,7 @@ class Pipeline:
     def __init__(
         self,
         routes: Routes,
+        origins: Origins,
         room: Room,
         local: Local,
         identifier: Identifier,
@@ -131,6 +133,7 @@ class Pipeline:
         Facts with a verdict of ``addressed`` name the client's address.
         """
         self._routes = routes
+        self._origins = origins
         self._room = room
         self._local = local
         self._identifier = identifier
@@ -163,6 +166,7 @@ class Pipeline:
             trace = visit.trace = self._trace(request.environ)
             ended(now())
             match.refuse_if_faulty()
+            self._origins.refuse_if_foreign(request, match.route)
             self._room.refuse_if_full()
             ended(now())
             self._identifier.take_in(request)
@@ -279,6 +283,8 @@ class Pipeline:
     def _address_of(self, visit: _Visit, request: Request) -> str:
         if visit.refusal is None or visit.refusal.verdict not in self._addressed:
             return ""
+        if visit.refusal.reason == FOREIGN:
+            return ""  # the browser's owner is the victim
         if visit.purchase is not None:
             return visit.purchase.address
         try:

@@ -34,6 +34,8 @@ VERDICTS: dict[Verdict, tuple[int, str]] = {
 }
 """Status and title of each verdict; the README's table is held against it."""
 
+_FOREIGN_STATUS, _FOREIGN_TITLE = 403, "Buy on the shop's own pages"
+
 _KEPT_STATUS = 202
 _GONE_STATUS = 409
 _GONE = {
@@ -131,8 +133,8 @@ class Reply:
 
     def refused(self, request: Request, refusal: Refusal, buyer: str = "") -> Answer:
         """Problem JSON (RFC 9457), or a plain page for a browser."""
-        status, title = VERDICTS[refusal.verdict]
-        status = refusal.status or status
+        status = refusal.status or VERDICTS[refusal.verdict][0]
+        title = _title(refusal.verdict, status)
         headers = [_NO_STORE, *_waiting_headers(refusal)]
         poll = self._poll_path(refusal.order_id, buyer) if refusal.order_id else ""
         if prefers_page(request):
@@ -214,6 +216,10 @@ _REFUSALS: dict[Verdict, Callable[[Limits, Decision], Refusal]] = {
 _PROBLEM_TYPE = ("Content-Type", "application/problem+json")
 
 
+def _title(verdict: Verdict, status: int) -> str:
+    return _FOREIGN_TITLE if status == _FOREIGN_STATUS else VERDICTS[verdict][1]
+
+
 def _problem_members(verdict: Verdict, status: int, title: str, detail: str) -> dict[str, Any]:
     return {
         "type": f"urn:seckill:verdict:{verdict.value}",
@@ -227,7 +233,7 @@ def _problem_members(verdict: Verdict, status: int, title: str, detail: str) -> 
 @lru_cache(maxsize=256)
 def _plain_problem(verdict: Verdict, status: int, detail: str) -> bytes:
     # Most losers get one of a handful of bodies: they are written once.
-    return _dump(_problem_members(verdict, status, VERDICTS[verdict][1], detail))
+    return _dump(_problem_members(verdict, status, _title(verdict, status), detail))
 
 
 def _waiting_headers(refusal: Refusal) -> list[tuple[str, str]]:

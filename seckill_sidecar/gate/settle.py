@@ -85,7 +85,7 @@ class Watcher:
         for route, matcher in self._routes:
             try:
                 values = matcher.match(request)
-                if values is not None:
+                if values is not None and not matcher.names_another_method(request):
                     return self._reading(route, Values(request, values, self._body_limit).text(route.order))
             except (Malformed, Refusal) as error:
                 _log.info("a request like %s can't be read, so it settles nothing: %s", route.name, error)

@@ -12,11 +12,11 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from seckill_sidecar.clock import Clock
+from seckill_sidecar.clock import Clock, Few, SystemClock
 from seckill_sidecar.errors import BreakerOpen, StoreError
 from seckill_sidecar.gate.pipeline import ABANDONED, Decided
 from seckill_sidecar.gate.room import BUSY
@@ -27,6 +27,9 @@ from seckill_sidecar.settings.schema import Log
 _gate = logging.getLogger("seckill_sidecar.gate")
 _breaker = logging.getLogger("seckill_sidecar.breaker")
 _MANY = (BUSY, ABANDONED)
+_UNAVAILABLE = "unavailable"
+_CLIENTS_CAUSE = ("seckill_sidecar.adapters.storefront", "seckill_sidecar.gate.settle")
+"""Loggers that say something of requests which anybody can send."""
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -35,7 +38,7 @@ class DecisionLog:
     refused, a sample at info.
 
     Of those who were turned away because there were too many of them, or who had hung up, one line a second tells the
-    number: a rush must not become a rush of log lines.
+    number; as soon as they are many, also of those for whom a store was down. A rush must not become a rush of lines.
     """
 
     def __init__(
@@ -57,10 +60,14 @@ class DecisionLog:
         self._more = more
         self._turned_away: Counter[str] = Counter()
         self._told_at = float("-inf")
+        self._few = Few(clock)
 
     def __call__(self, fact: Decided) -> None:
         if fact.reason in _MANY:
             self._count(fact.reason)
+            return
+        if fact.verdict is Verdict.UNAVAILABLE and not fact.order_id and not self._few.passes():
+            self._count(_UNAVAILABLE)
             return
         level = self._level(fact.verdict)
         if _gate.isEnabledFor(level):
@@ -98,6 +105,24 @@ class DecisionLog:
             self._told_at = now
             numbers, self._turned_away = self._turned_away, Counter()
             _gate.warning("purchases turned away since the last such line", extra={**numbers, **self._more})
+
+
+class FewLines(logging.Filter):
+    """Of these loggers, a few lines a second below ``error``; the next one says how many were left out."""
+
+    def __init__(self, names: Collection[str], clock: Clock) -> None:
+        super().__init__()
+        self._few = {name: Few(clock) for name in names}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        few = self._few.get(record.name)
+        if few is None or record.levelno >= logging.ERROR or record.levelno < logging.INFO:
+            return True
+        if not few.passes():
+            return False
+        if left_out := few.left_out():
+            record.left_out = left_out
+        return True
 
 
 _SETTLEMENTS = {
@@ -140,6 +165,7 @@ def configure(settings: Log) -> None:
     """Send this program's log to standard error in the wanted form. Called by entry points only."""
     handler = _Handler(sys.stderr)
     handler.setFormatter(_Formatter(_form(settings.format)))
+    handler.addFilter(FewLines(_CLIENTS_CAUSE, SystemClock()))
     root = logging.getLogger("seckill_sidecar")
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())

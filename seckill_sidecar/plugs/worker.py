@@ -10,6 +10,13 @@ from gunicorn.util import write
 from gunicorn.workers.ggevent import GeventWorker
 
 _create = wsgi.create
+BODY_SECONDS = 20.0
+"""In which the body of a purchase has to be there, all of it. nginx has it already when it sends the head."""
+
+
+def body_within() -> gevent.Timeout:
+    """A context in which reading a body raises ``TimeoutError`` if the client takes too long."""
+    return gevent.Timeout(BODY_SECONDS, TimeoutError)
 
 
 class PassedOnResponse(wsgi.Response):  # type: ignore[misc]
@@ -72,6 +79,7 @@ def create(req: Any, *args: Any, response_class: type = PassedOnResponse, **kwar
     """
     response, environ = _create(req, *args, response_class=response_class, **kwargs)
     environ["seckill.raw_headers"] = req.headers
+    environ["seckill.body_within"] = body_within
     return response, environ
 
 

@@ -270,6 +270,10 @@ class Key(Section):
     secret: SecretStr = Field(min_length=16, description="${ENVIRONMENT_VARIABLE} or file:/path, 16 characters or more")
 
 
+ANY_ORIGIN = "*"
+"""Among origins: the pages of all sites."""
+
+
 class Identity(Section):
     """Who is buying, and what is believed about a request's origin."""
 
@@ -280,6 +284,10 @@ class Identity(Section):
     )
     address_header: str = Field(
         "X-Real-IP", description="header in which a trusted proxy passes the client's address on"
+    )
+    origins: tuple[str, ...] = Field(
+        (),
+        description="other sites whose pages may send purchases, for example https://www.shop.example; '*' for all, which lets any page buy in a visitor's name",
     )
 
 
@@ -350,6 +358,9 @@ class Route(RequestKind):
         None, description="for redirect: a path on this site, for example /thanks?order={order}&token={token}"
     )
     hold: Duration | None = Field(None, gt=0, description="how long an unpaid hold lives; the item's by default")
+    origins: tuple[str, ...] | None = Field(
+        None, description="other sites whose pages may send these purchases; the identity section's by default"
+    )
     mode: Literal["enforce", "shadow", "off"] = Field(
         "enforce",
         description="enforce: the gate decides; shadow: it logs what it would have decided, and the legacy site serves everybody; off: as if the route were not there",
@@ -437,6 +448,15 @@ class Nginx(Section):
         None,
         ge=1,
         description="with pace: so many requests of a rush are passed on at once, before the others wait for their turn; as many as there are units, and a few more",
+    )
+    reroutes: Literal["refuse", "pass"] = Field(
+        "refuse",
+        description="headers by which a client names another path or method (X-Original-URL, X-HTTP-Method-Override): refuse: 400 if that may be a purchase; pass: the site surely obeys none of them",
+    )
+    patience: Duration | None = Field(
+        10.0,
+        ge=1,
+        description="how long a client may take to send its head, and pause in its body or the answer; null if your server { } says so itself",
     )
     body: Literal["njs"] | None = Field(
         None,

@@ -66,6 +66,26 @@ def parse_multipart(body: bytes, content_type: str) -> Fields:
     return found
 
 
+def values_of(encoded: bytes, name: str) -> Iterator[bytes]:
+    """All values that a generous storefront could find under this name in URL-encoded fields. Never raises."""
+    wanted = _name(name.encode())
+    return (held for sent, held in _loosely(encoded) if _name(sent) == wanted)
+
+
+def names_a_part(body: bytes, name: str) -> bool:
+    """Whether a multipart body seems to have a field of this name. Never raises."""
+    return (
+        re.search(rb"name\s*=\s*[\"']?\s*" + re.escape(name.encode()) + rb"(?![\w-])", body, re.IGNORECASE) is not None
+    )
+
+
+def might_mention(body: bytes, wanted: Mapping[str, str]) -> bool:
+    """Whether all these names and values stand somewhere in a multipart body that we can't read. Never raises."""
+    text = body.lower()
+    words = [word for name, value in wanted.items() for word in (name, *value.split("/"))]
+    return all(word.lower().encode() in text for word in words)
+
+
 def might_hold(encoded: bytes, wanted: Mapping[str, str]) -> bool:
     """Whether a generous storefront could find all these fields in URL-encoded ones. Never raises.
 

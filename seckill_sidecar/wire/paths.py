@@ -64,9 +64,15 @@ def decode(path: str) -> str | None:
 @lru_cache(maxsize=4096)
 def loosen(path: bytes) -> frozenset[str]:
     """The paths, each in its simplest form, that a generous storefront could take this one for."""
-    segments = _segments(_unescaped(_BARE_SCHEME.sub(b"", path)))
-    readings = [_plain(segments), *_around_scripts(segments)]
+    text = _unescaped(_BARE_SCHEME.sub(b"", path))
+    # Some end at a NUL, others drop it.
+    spellings = [text, text.replace("\0", "")] if "\0" in text else [text]
+    readings = [reading for spelling in map(_segments, spellings) for reading in _read(spelling)]
     return frozenset(_joined(reading) for reading in [*readings, *map(_without_index, readings)])
+
+
+def _read(segments: list[str]) -> list[list[str]]:
+    return [_plain(segments), *_around_scripts(segments)]
 
 
 def _unescaped(path: bytes) -> str:

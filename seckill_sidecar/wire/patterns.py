@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from seckill_sidecar.wire import fields, paths
-from seckill_sidecar.wire.fields import FORM, MULTIPART
+from seckill_sidecar.wire.fields import FORM, Malformed
 from seckill_sidecar.wire.request import Request
+from seckill_sidecar.wire.reroutes import METHOD_FIELD, methods_in_fields
 
 
 class Pattern(Protocol):
@@ -36,10 +37,11 @@ class Matcher:
         self._served = self._methods | ({"HEAD"} if "GET" in self._methods else set())
         self._host = (pattern.host or "").lower()
         self._template = paths.Template(pattern.path)
+        self._wanted = [*pattern.query.items(), *pattern.form.items()]
 
     def may_serve(self, request: Request) -> bool:
         """Whether method and host are the pattern's, as a storefront takes them."""
-        return request.method in self._served and (not self._host or self._host in request.hosts)
+        return request.method in self._served and self._is_of_host(request)
 
     def match(self, request: Request) -> Mapping[str, str] | None:
         """What the path template found, or None if the request isn't spelled as the pattern has it.
@@ -49,13 +51,46 @@ class Matcher:
         if request.method not in self._methods or not self.may_serve(request) or request.path is None:
             return None
         values = self._template.match(request.path)
-        return values if values is not None and self._fields_match(request) else None
+        if values is None or self._is_rerouted(request):
+            return None
+        return values if self._fields_match(request) else None
 
     def might_match(self, request: Request) -> bool:
         """Whether a generous storefront could take a request for this pattern's, however it is spelled."""
         return (
-            self.may_serve(request) and self._template.might_be(request.readings) and self._fields_might_match(request)
+            self._is_of_host(request)
+            and self._template.might_be(request.readings)
+            and self._might_serve(request)
+            and self._fields_might_match(request)
         )
+
+    def names_another_method(self, request: Request) -> bool:
+        """Whether the form of this request, which matches, names another method than its own. May raise ``Malformed``.
+
+        Frameworks look for one in the form of a POST.
+        """
+        if request.method != "POST" or not request.has_form or METHOD_FIELD in self._pattern.form:
+            return False
+        return any(method != "POST" for method in self._methods_in_form(request))
+
+    def _is_of_host(self, request: Request) -> bool:
+        return not self._host or self._host in request.hosts
+
+    def _is_rerouted(self, request: Request) -> bool:
+        """Whether it names another path, or another method where the pattern does not ask for that very field."""
+        return request.is_rerouted and not (METHOD_FIELD in self._pattern.query and not request.other_targets)
+
+    def _might_serve(self, request: Request) -> bool:
+        if request.method in self._served or not self._served.isdisjoint(request.other_methods):
+            return True
+        if request.method != "POST" or not request.has_form:
+            return False  # frameworks look for the method in the form of a POST only
+        return not self._served.isdisjoint(self._methods_in_form(request))
+
+    def _methods_in_form(self, request: Request) -> Iterable[str]:
+        if request.content_type == FORM:
+            return methods_in_fields(request.read_body(self._body_limit))
+        return [value.strip().upper() for value in request.form(self._body_limit).get(METHOD_FIELD, [])]
 
     def _fields_match(self, request: Request) -> bool:
         if not self._pattern.query and not self._pattern.form:
@@ -67,12 +102,34 @@ class Matcher:
         )
 
     def _fields_might_match(self, request: Request) -> bool:
-        query, form = self._pattern.query, self._pattern.form
-        if query and not fields.might_hold(request.raw_query, query):
-            return False
-        if not form:
+        """Some sites look for a field in query and form alike (PHP's ``$_REQUEST``, a servlet's parameters)."""
+        if not self._wanted:
             return True
-        if request.content_type == MULTIPART:
+        queries = request.raw_queries
+        missing = [(name, value) for name, value in self._wanted if not _any_holds(queries, {name: value})]
+        if not missing:
+            return True
+        if not request.has_form or request.method in ("GET", "HEAD"):
+            return False
+        try:
+            return self._form_might_hold(request, missing)
+        except Malformed:
+            if self._pattern.form:
+                raise
+            return False  # too large for a purchase, and may be an upload of the shop's own
+
+    def _form_might_hold(self, request: Request, wanted: Sequence[tuple[str, str]]) -> bool:
+        body = request.read_body(self._body_limit)
+        if request.content_type == FORM:
+            return all(fields.might_hold(body, {name: value}) for name, value in wanted)
+        try:
             found = request.form(self._body_limit)
-            return all(value in found.get(name, []) for name, value in form.items())
-        return request.content_type == FORM and fields.might_hold(request.read_body(self._body_limit), form)
+        except Malformed:
+            if self._pattern.form:
+                raise
+            return all(fields.might_mention(body, {name: value}) for name, value in wanted)
+        return all(value in found.get(name, []) for name, value in wanted)
+
+
+def _any_holds(queries: Sequence[bytes], wanted: Mapping[str, str]) -> bool:
+    return any(query and fields.might_hold(query, wanted) for query in queries)

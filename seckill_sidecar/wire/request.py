@@ -11,12 +11,13 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from seckill_sidecar.wire import fields, paths
+from seckill_sidecar.wire import fields, paths, reroutes
 from seckill_sidecar.wire.fields import FORM, MULTIPART, Fields, Malformed
 
 _CHUNK = 65536
@@ -41,9 +42,31 @@ class Request:
 
     @cached_property
     def readings(self) -> frozenset[str]:
-        """What a generous storefront could take the path for: as it was sent, and as this server reads it."""
+        """What a generous storefront could take the path for: as it was sent, as this server reads it, and as a
+        header has it."""
         as_read = self.environ.get("SCRIPT_NAME", "") + self.environ.get("PATH_INFO", "")
-        return paths.loosen(self.raw_path.encode("latin-1")) | paths.loosen(as_read.encode("latin-1"))
+        found = paths.loosen(self.raw_path.encode("latin-1")) | paths.loosen(as_read.encode("latin-1"))
+        for target in self.other_targets:
+            found |= paths.loosen(target.partition("?")[0].encode("latin-1"))
+        return found
+
+    @cached_property
+    def other_targets(self) -> tuple[str, ...]:
+        """What headers name as the path and query, if it differs from the request line."""
+        return tuple(reroutes.targets_in_headers(self.environ, self.target))
+
+    @cached_property
+    def other_methods(self) -> frozenset[str]:
+        """What headers and the query string name as the method, if it differs from the request line."""
+        named = frozenset(reroutes.methods_in_headers(self.environ))
+        for query in self.raw_queries:
+            named = named.union(reroutes.methods_in_fields(query)) if query else named
+        return named - {self.method}
+
+    @property
+    def is_rerouted(self) -> bool:
+        """Whether it names another path or method beside its own: nobody knows which of them a storefront believes."""
+        return bool(self.other_targets or self.other_methods)
 
     @cached_property
     def hosts(self) -> frozenset[str]:
@@ -70,6 +93,11 @@ class Request:
         """The query string as sent."""
         return self.target.partition("?")[2].encode("latin-1")
 
+    @property
+    def raw_queries(self) -> list[bytes]:
+        """The query string as sent, and those that headers name."""
+        return [self.raw_query, *(target.partition("?")[2].encode("latin-1") for target in self.other_targets)]
+
     @cached_property
     def query(self) -> Fields:
         """Fields of the query string."""
@@ -90,6 +118,21 @@ class Request:
         """The body's media type without parameters, lower case."""
         kind: str = self.environ.get("CONTENT_TYPE", "")
         return _AFTER_A_TYPE.split(kind.strip(), maxsplit=1)[0].lower()
+
+    @property
+    def has_form(self) -> bool:
+        """Whether its body is a form, by what it says itself."""
+        return self.content_type in (FORM, MULTIPART)
+
+    def form_mentions(self, name: str) -> bool:
+        """Whether the form has a field that a generous storefront could take for this one, as far as the body was read
+        already. Never raises."""
+        body: bytes = self.environ.get("seckill.body", b"")
+        if not body or not self.has_form:
+            return False
+        if self.content_type == FORM:
+            return any(True for _ in fields.values_of(body, name))
+        return fields.names_a_part(body, name)
 
     def is_abandoned(self) -> bool:
         """Whether the client has hung up, as far as the server lets that be known (gunicorn's socket, without TLS)."""
@@ -144,10 +187,15 @@ class Request:
 
     def _read(self, wanted: int) -> bytes:
         parts, left = [], wanted
+        within: Callable[[], AbstractContextManager[Any]] = self.environ.get("seckill.body_within", nullcontext)
         try:
-            while left > 0 and (part := self.environ["wsgi.input"].read(min(left, _CHUNK))):
-                parts.append(part)
-                left -= len(part)
+            with within():
+                while left > 0 and (part := self.environ["wsgi.input"].read(min(left, _CHUNK))):
+                    parts.append(part)
+                    left -= len(part)
+        except TimeoutError as error:
+            self.environ["wsgi.input"] = _Joined(b"".join(parts), _Broken(error))
+            raise Malformed("the body did not arrive in time", 408) from error
         except Exception as error:  # every server has its own for a body that is none
             self.environ["wsgi.input"] = _Joined(b"".join(parts), _Broken(error))
             raise Malformed("the body can't be read") from error

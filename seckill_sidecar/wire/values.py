@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from seckill_sidecar.model import Verdict
+from seckill_sidecar.wire import fields
 from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.fields import Malformed
 from seckill_sidecar.wire.request import Request
@@ -49,8 +50,10 @@ class Values:
             case "path":
                 return self._path_values.get(name)
             case "query":
+                self._refuse_if_in_form(name)
                 return _single(self._request.query.get(name), f"query field {name}")
             case "form":
+                self._refuse_if_in_query(name)
                 return _single(self._request.form(self._body_limit).get(name), f"form field {name}")
             case "cookie":
                 return _single(self._request.cookies.get(name), f"cookie {name}")
@@ -59,6 +62,16 @@ class Values:
             case "environ":
                 return self._request.environ.get(name)
         return member(self._request.json(self._body_limit), name)
+
+    def _refuse_if_in_query(self, name: str) -> None:
+        """A site that merges query and form (a servlet, PHP's ``$_REQUEST``) might read the other of the two."""
+        query = self._request.raw_query
+        if query and any(True for _ in fields.values_of(query, name)):
+            raise Malformed(f"form field {name} stands in the query string as well")
+
+    def _refuse_if_in_form(self, name: str) -> None:
+        if self._request.form_mentions(name):
+            raise Malformed(f"query field {name} stands in the form as well")
 
 
 def _single(values: Sequence[str] | None, what: str) -> str | None:

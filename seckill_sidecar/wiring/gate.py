@@ -19,6 +19,7 @@ from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.mode import Matched, ModeStage, Share, Stances
+from seckill_sidecar.gate.origin import Origins
 from seckill_sidecar.gate.pipeline import Observer, Pipeline, Policies
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.gate.reserve import Reserver
@@ -72,6 +73,7 @@ class Gate(Buyers):
         known_items = [item.sku for item in settings.items]
         return Pipeline(
             routes=self._routes,
+            origins=self._origins,
             room=room,
             local=Local(settings.limits.remember_sold_out, clock),
             identifier=self._identifier,
@@ -89,6 +91,10 @@ class Gate(Buyers):
     @cached_property
     def _routes(self) -> Routes:
         return Routes(self.settings.routes, self.settings.limits.body, self.stances.of)
+
+    @cached_property
+    def _origins(self) -> Origins:
+        return Origins(self.settings.identity.origins, self.settings.routes)
 
     @cached_property
     def _room(self) -> Room:

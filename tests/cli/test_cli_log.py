@@ -200,3 +200,46 @@ def test_a_rush_is_one_line_a_second(capsys: pytest.CaptureFixture[str]) -> None
     tell(decided(Verdict.UNAVAILABLE, reason=BUSY))
     first, second = map(json.loads, lines())
     assert (first["busy"], second["busy"], second["abandoned"]) == (1, 100, 1)
+
+
+# -- floods --------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_is_down_does_not_fill_the_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = written(capsys, "json", level="info")
+    clock = ManualClock()
+    write = log.DecisionLog(clock)
+    for _ in range(500):
+        write(Decided("buy", Verdict.UNAVAILABLE, 0.01, item="kettle", reason="ledger: down"))
+    clock.advance(1.0)
+    for _ in range(20):
+        write(Decided("buy", Verdict.UNAVAILABLE, 0.01, item="kettle", reason="ledger: down"))
+    found = [json.loads(line) for line in lines()]
+    assert [line["message"] for line in found].count("decided") == 20
+    assert sum(line.get("unavailable", 0) for line in found) >= 490
+    assert len(found) <= 22
+
+
+def test_a_purchase_that_names_an_order_always_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = written(capsys, "json", level="info")
+    write = log.DecisionLog(ManualClock())
+    for _ in range(50):
+        write(decided(Verdict.UNAVAILABLE, reason="reply lost"))
+    assert len(lines()) == 50
+
+
+def test_of_lines_that_any_client_can_cause_a_few_a_second_are_written() -> None:
+    clock = ManualClock()
+    few = log.FewLines(["chatty"], clock)
+    records = [logging.makeLogRecord({"name": "chatty", "levelno": logging.WARNING}) for _ in range(200)]
+    assert [few.filter(record) for record in records].count(True) == 10
+    clock.advance(1.0)
+    next_one = logging.makeLogRecord({"name": "chatty", "levelno": logging.WARNING})
+    assert few.filter(next_one)
+    assert next_one.left_out == 190  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "level"), [("chatty", logging.ERROR), ("another", logging.WARNING)])
+def test_errors_and_all_other_loggers_are_heard_whatever_happens(name: str, level: int) -> None:
+    few = log.FewLines(["chatty"], ManualClock())
+    assert all(few.filter(logging.makeLogRecord({"name": name, "levelno": level})) for _ in range(100))

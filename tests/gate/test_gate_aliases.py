@@ -21,6 +21,7 @@ AMBIGUOUS = [
     "/buy%c0%af{sku}", "/%e0%81%a2uy/{sku}", "/%uff42uy/{sku}", "/%u0062uy/{sku}", "/%ef%bd%82uy/{sku}",
     "/buy%ef%bc%8f{sku}", "/buy/{sku}%0d%0aX:1", "buy/{sku}", "x:/buy/{sku}", "http:/buy/{sku}",
     "http://shop.test//buy/{sku}", "/%2f/buy/{sku}", "/buy/{sku}/.", "/buy/{sku}/x/..", "/buy/{sku}/index.php",
+    "/buy%00/{sku}", "/%00/buy/{sku}", "/b%00uy/{sku}",
 ]
 # fmt: on
 

@@ -221,6 +221,49 @@ def test_uploads_to_a_shop_with_one_entry_script_are_not_bounded_like_purchases(
     assert php_front.ask("POST", "/index.php?route=admin/upload", body=b"x" * 200_000).body == SIDECAR
 
 
+# -- what else may name a purchase -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", ["X-Original-URL", "X-Rewrite-URL"])
+@pytest.mark.parametrize(
+    "named", ["/buy/kettle", "buy/kettle", "/BUY", "/b%75y/x", "//buy", "/x;y", "http://h/buy/x", "\\buy"]
+)
+@pytest.mark.parametrize("path", ["/", "/hello", "/buy/phone", "/static/x.png"])
+def test_nginx_refuses_a_purchase_that_a_header_names_wherever_it_is_sent(
+    front: Front, header: str, named: str, path: str
+) -> None:
+    asked = len(front.sidecar.requests) + len(front.shop.requests)
+    assert front.ask("POST", path, {header: named}).status == 400
+    assert len(front.sidecar.requests) + len(front.shop.requests) == asked
+
+
+@pytest.mark.parametrize("named", ["/hello?next=buy", "/buyer", "/"])
+def test_other_addresses_in_such_headers_pass(front: Front, named: str) -> None:
+    assert front.ask("POST", "/hello", {"X-Original-URL": named}).body == SHOP
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_a_method_in_a_header_is_the_sidecars_to_judge(front: Front, method: str, header: str) -> None:
+    assert front.ask(method, "/buy/kettle", {header: "x"}).body == SIDECAR
+
+
+@pytest.mark.parametrize("query", ["_method=POST", "a=b&_METHOD=post", "_m%65thod=POST", "%5fmethod=POST"])
+def test_a_method_in_the_query_is_the_sidecars_to_judge(front: Front, query: str) -> None:
+    assert front.ask("GET", f"/buy/kettle?{query}").body == SIDECAR
+
+
+def test_a_form_may_name_the_method_of_a_purchase(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with site(tmp_path_factory.mktemp("nginx"), routes=[BUY | {"methods": ["PUT"]}]) as front:
+        assert front.ask("POST", "/buy/kettle", {}, b"_method=put").body == SIDECAR
+
+
+def test_a_shop_that_obeys_none_of_them_is_spared_all_this(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with site(tmp_path_factory.mktemp("nginx"), nginx={"reroutes": "pass", "patience": None}) as front:
+        assert front.ask("POST", "/hello", {"X-Original-URL": "/buy/kettle"}).body == SHOP
+        assert front.ask("GET", "/buy/kettle", {"X-HTTP-Method-Override": "POST"}).body == SHOP
+
+
 # -- a sidecar that is away ------------------------------------------------------------------------
 
 

@@ -169,3 +169,21 @@ def test_while_the_ledger_is_down_the_buyer_is_answered_and_the_order_is_settled
     assert (answer.status, answer.body) == (200, b"the shop's own words")
     eventually(lambda: shop.state(order) is State.PAID, within=30, what="it is settled by itself")
     assert any(line["level"] == "error" and "not settled" in line["message"] for line in shop.said_of(order.id))
+
+
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ({"X-Original-URL": "/"}, ""),
+        ({"X-Rewrite-URL": "/thanks"}, ""),
+        ({"X-HTTP-Method-Override": "GET"}, ""),
+        ({}, "&_method=get"),
+        ({}, "&_METHOD=HEAD"),
+    ],
+)
+def test_a_payment_that_names_another_page_settles_nothing(shop: Shop, fields: dict[str, str], body: str) -> None:
+    """The shop's yes may be that other page's."""
+    order = shop.order()
+    form = f"order={order.id}&status=SUCCESS{body}".encode()
+    assert ask(shop.sidecar.public, "/payment/notify", form, {**FORM, **fields}).status == 200
+    assert shop.state(order) is State.HELD

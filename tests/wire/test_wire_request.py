@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -213,3 +215,15 @@ def test_a_body_in_chunks_goes_on_in_chunks_if_it_is_to() -> None:
     asked.frame_as_sent()
     assert ("CONTENT_LENGTH" in asked.environ, asked.environ["HTTP_TRANSFER_ENCODING"]) == (False, "chunked")
     assert asked.environ["wsgi.input"].read() == b"abc"
+
+
+def test_a_body_that_takes_too_long_is_given_up() -> None:
+    @contextmanager
+    def impatient() -> Iterator[None]:
+        raise TimeoutError
+        yield
+
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": "5", "wsgi.input": io.BytesIO(b"abcde")}
+    with pytest.raises(Malformed) as raised:
+        Request({**environ, "seckill.body_within": impatient}).read_body(100)
+    assert raised.value.status == 408

@@ -82,7 +82,7 @@ class ReverseProxy:
         except (StoreError, Unpassable) as error:
             if _FROM_THE_GATE in environ:
                 raise
-            _log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), error)
+            _log.warning("%s %s: %s", environ["REQUEST_METHOD"][:20], environ.get("PATH_INFO", "")[:200], error)
             status, fields, body = answer_to(error, environ)
             start_response(status, fields)
             return [body] if body else []

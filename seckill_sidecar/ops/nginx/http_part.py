@@ -16,6 +16,7 @@ from seckill_sidecar.ops.nginx import fields
 from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL
 from seckill_sidecar.ops.nginx.body import LONGEST, SCRIPT, Reading, reading_of
 from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
+from seckill_sidecar.ops.nginx.rerouting import maps
 from seckill_sidecar.ops.nginx.sight import Sight, sees, sight_of
 from seckill_sidecar.settings.schema import Route, Settings, Source
 
@@ -37,6 +38,7 @@ def _lines(settings: Settings) -> Iterator[str]:
         yield from _bounded(settings.serve.listen, settings.nginx.at_once, _unanswered(settings))
     yield from _host()
     yield from _forms()
+    yield from maps(settings)
     if settings.shield.enabled:
         readings = [reading_of(route, settings) for route in settings.routes]
         yield from _items(settings.routes, readings)

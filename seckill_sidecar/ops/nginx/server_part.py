@@ -21,6 +21,7 @@ from seckill_sidecar.ops.nginx import answers
 from seckill_sidecar.ops.nginx.body import BUFFER, reading_of
 from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
 from seckill_sidecar.ops.nginx.patterns import BEFORE, ODD_SPELLINGS, loosely
+from seckill_sidecar.ops.nginx.rerouting import elsewhere, refusal
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
@@ -44,6 +45,7 @@ class _Part:
         settings = self._settings
         alone = [route for route in settings.routes if not (route.query or route.form)]
         among = [kind for kind in (*settings.routes, *settings.settles) if kind not in alone]
+        yield from self._whole_server()
         if alone:
             yield from self._purchases(alone)
         yield from self._others(among)
@@ -70,6 +72,21 @@ class _Part:
         nginx = self._settings.nginx
         return bool(nginx.address or nginx.connections or nginx.pace)
 
+    def _whole_server(self) -> Iterator[str]:
+        yield from refusal(self._settings)
+        if self._patience:
+            yield f"""\
+# Who dawdles over a request's head, or over its answer, keeps no connection for long (nginx.patience).
+client_header_timeout {self._patience};
+send_timeout {self._patience};
+reset_timedout_connection on;
+"""
+
+    @property
+    def _patience(self) -> str:
+        patience = self._settings.nginx.patience
+        return "" if patience is None else f"{math.ceil(patience)}s"
+
     # -- who goes to the sidecar
 
     def _purchases(self, routes: Sequence[RequestKind]) -> Iterator[str]:
@@ -95,7 +112,7 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         yield "    recursive_error_pages on;"
         if self._storefront:
             yield f"    error_page {_TO_STOREFRONT} = @seckill_storefront;"
-            yield f'    if ($request_method !~ "^(?:{"|".join(self._methods())})$") {{ return {_TO_STOREFRONT}; }}'
+            yield f"    if ({elsewhere(self._settings)}) {{ return {_TO_STOREFRONT}; }}"
         yield from self._ask_shield()
         if self._reads:
             yield f"    error_page {_TO_READ} = @seckill_read;"
@@ -114,12 +131,6 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         else:
             yield f"    error_page {_TO_GATE} = @seckill_gate;"
             yield f"    return {_TO_GATE};"
-
-    def _methods(self) -> list[str]:
-        """Of all kinds of requests: whichever location one comes by, it may be any of them."""
-        kinds: tuple[RequestKind, ...] = (*self._settings.routes, *self._settings.settles)
-        methods: set[str] = {method for kind in kinds for method in kind.methods}
-        return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
     def _ask_shield(self) -> Iterator[str]:
         if not self._shielded:
@@ -149,7 +160,7 @@ location ^~ {self._settings.serve.prefix} {{
 # seckill.js looks for the item in the body, which goes on as it came.
 location @seckill_read {{
     client_body_buffer_size {BUFFER};
-    client_body_timeout 10s;
+    client_body_timeout {self._patience or "10s"};
     js_content seckill_body.read;
 }}
 
@@ -183,7 +194,7 @@ location @seckill_turn {{
         yield f"""
     # nginx collects the body first, so that slow clients hold up nginx only.
     client_body_buffer_size {_size(settings.limits.body)};
-    client_body_timeout 10s;
+    client_body_timeout {self._patience or "10s"};
     proxy_request_buffering on;
 
     # Longer than the sidecar's own deadlines (timeouts.request and timeouts.storefront), which answer what became of

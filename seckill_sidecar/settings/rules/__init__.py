@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seckill_sidecar.settings.rules import (
     buyers,
+    cross_site,
     listening,
     modes,
     moments,
@@ -16,6 +17,6 @@ from seckill_sidecar.settings.rules import (
 )
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, buyers, stores, moments, statements, listening, tracing)
+_FILES = (templates, routing, modes, origin, cross_site, buyers, stores, moments, statements, listening, tracing)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
