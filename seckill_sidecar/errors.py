@@ -97,6 +97,12 @@ class Unreadable(ConfigurationError):
     exit_code = 66  # EX_NOINPUT
 
 
+class UnusableList(SeckillError):
+    """A list of invited buyers is missing, damaged or another item's; the text says which, why, and what to do."""
+
+    exit_code = 66  # EX_NOINPUT
+
+
 class StoreError(SeckillError):
     """A store (ledger, broker, database, storefront) did not do what it was asked."""
 
