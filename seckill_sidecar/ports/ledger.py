@@ -99,6 +99,9 @@ class Ledger(Reserving, Protocol):
     def due(self, item: str, limit: int, deadline: Deadline) -> list[str]:
         """Ids of holds whose time is over, at most ``limit``."""
 
+    def announce(self, sku: str, deadline: Deadline) -> bool:
+        """Let the ledger's ``items`` have this one, which may be loaded soon; whether they did not until now."""
+
     def load(
         self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1, status: str = "open"
     ) -> ItemView:

@@ -304,7 +304,10 @@ class Limits(Section):
     )
     body: Size = Field(65536, ge=1, description="body of a purchase request, at most")
     remember_sold_out: float = Field(
-        1.0, ge=0, le=1, description="seconds for which a process remembers that an item was sold out"
+        1.0,
+        ge=0,
+        le=1,
+        description="seconds for which a process remembers that an item was sold out; 0: nothing, nor that there is no such item",
     )
 
     @property
@@ -394,6 +397,11 @@ class ItemSettings(Section):
     closes_at: Moment = Field(0, description="from when it no longer sells; without it never", validate_default=False)
     per_buyer: int = Field(1, ge=1, le=9999, description="units one buyer may have")
     hold: Duration = Field(900.0, gt=0, description="how long an unpaid hold lives")
+    eligible: str | None = Field(
+        None,
+        pattern=r"^(/[A-Za-z0-9._-]+)+$",
+        description="list of the buyers whom it is for, as `seckill-sidecar eligible load` writes it; null: for everybody",
+    )
 
 
 class Serve(Section):

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from seckill_sidecar.adapters.broker import examine_broker
+from seckill_sidecar.adapters.invited_list import BloomList, read_list
 from seckill_sidecar.adapters.ledger import (
+    connect_invitations,
     examine_ledger,
 )
 from seckill_sidecar.adapters.markers import UNMARKED
@@ -19,6 +21,7 @@ from seckill_sidecar.observers.metrics import Audits
 from seckill_sidecar.ops import doctor
 from seckill_sidecar.ops.audit import Report
 from seckill_sidecar.ops.doctor.requests import SKU
+from seckill_sidecar.ops.eligible import Eligible
 from seckill_sidecar.ops.nginx.body import sees_one
 from seckill_sidecar.ops.parked import ParkedMessages, ParkedQueue
 from seckill_sidecar.ops.rebuild import Parts, Queue
@@ -68,6 +71,16 @@ class Commands(Workers):
                 depth=lambda: self._queue_state(name).messages, consumer=lambda: self._rabbit_consumer(name)
             )
         return ParkedMessages(self.orders, lambda: self.ledger, queue, self.clock)
+
+    def invited_lists(self) -> Eligible:
+        """The lists of the buyers whom items are for."""
+        return Eligible(
+            self.settings.items,
+            make=lambda sku, count: BloomList.new(sku, secrets.token_hex(8), secrets.token_bytes(16), count),
+            read=read_list,
+            invitations=connect_invitations(self.settings, self.clock),
+            clock=self.clock,
+        )
 
     def examined(self) -> doctor.Questions:
         """Whom the doctor asks."""

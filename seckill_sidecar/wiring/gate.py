@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
 
+from seckill_sidecar.adapters.invited_list import read_list, version_of
 from seckill_sidecar.adapters.ledger import (
+    RedisStandings,
     ShadowLedger,
+    connect_invitations,
     connect_shadow,
     connect_standings,
     connect_switches,
@@ -16,7 +19,9 @@ from seckill_sidecar.adapters.ledger import (
 from seckill_sidecar.clock import Deadline, order_ids
 from seckill_sidecar.gate.hand_off import HandOff
 from seckill_sidecar.gate.identify import Identifier
-from seckill_sidecar.gate.local import Local
+from seckill_sidecar.gate.invited import Invited, InvitedLedger
+from seckill_sidecar.gate.known import KnownItems
+from seckill_sidecar.gate.local import Local, Recall
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.mode import Matched, ModeStage, Share, Stances
 from seckill_sidecar.gate.origin import Origins
@@ -75,9 +80,9 @@ class Gate(Buyers):
             routes=self._routes,
             origins=self._origins,
             room=room,
-            local=Local(settings.limits.remember_sold_out, clock),
+            local=Local(settings.limits.remember_sold_out, clock, self._recalls),
             identifier=self._identifier,
-            reserver=Reserver(ledger, self.breaker("ledger"), clock, known_items),
+            reserver=Reserver(self._invited_only(ledger), self.breaker("ledger"), clock, known_items),
             hand_off=hand_off,
             reply=Reply(settings.serve.prefix, self.keyring, settings.limits, clock, shielded=settings.shield.enabled),
             watcher=Watcher(settings.settles, settings.limits.body),
@@ -87,6 +92,53 @@ class Gate(Buyers):
             observers=observers,
             **more,
         )
+
+    @cached_property
+    def _recalls(self) -> Sequence[Recall]:
+        """Who can refuse a purchase without asking the ledger for it."""
+        known = [self._known_items.recall] if self._goes_by_names else []
+        return [*known, *([self._invited.recall] if self._invited is not None else [])]
+
+    @property
+    def _goes_by_names(self) -> bool:
+        return self.settings.limits.remember_sold_out > 0
+
+    @cached_property
+    def _known_items(self) -> KnownItems:
+        """The items of the ledger, configured ones in any case: one that it does not know it has lost."""
+        configured = [item.sku for item in self.settings.items]
+        return KnownItems(self._ledgers_items, self.clock, self.settings.timeouts.ledger, configured)
+
+    def _ledgers_items(self, deadline: Deadline) -> Sequence[str]:
+        with self.breaker("ledger").calling():
+            return self._standings.items(deadline)
+
+    @cached_property
+    def _standings(self) -> RedisStandings:
+        return connect_standings(self.settings, self.clock)
+
+    @cached_property
+    def _written_items(self) -> KnownItems:
+        """The items of the database, which a ledger that was lost may have had."""
+        return KnownItems(self._databases_items, self.clock, self.settings.timeouts.request)
+
+    def _databases_items(self, _: Deadline) -> Sequence[str]:
+        with self.breaker("database").calling():
+            return self.looked_up_orders.items()
+
+    def _is_unknown(self, sku: str) -> bool:
+        return self._known_items.is_unknown(sku) and self._written_items.is_unknown(sku)
+
+    @cached_property
+    def _invited(self) -> Invited | None:
+        """None if every item is for everybody."""
+        files = {item.sku: item.eligible for item in self.settings.items if item.eligible is not None}
+        return Invited(files, read_list, version_of, self.clock) if files else None
+
+    def _invited_only(self, ledger: Reserving) -> Reserving:
+        if self._invited is None:
+            return ledger
+        return InvitedLedger(ledger, self._invited, connect_invitations(self.settings, self.clock))
 
     @cached_property
     def _routes(self) -> Routes:
@@ -213,4 +265,6 @@ class Gate(Buyers):
     def look_up(self) -> LookUp:
         """Finds orders in the ledger, else in the database."""
         written = WrittenOrders(self.looked_up_orders, self.breaker("database"), self.replica, self.breaker("replica"))
-        return LookUp(self.ledger, self.breaker("ledger"), written, self.clock)
+        if not self._goes_by_names:
+            return LookUp(self.ledger, self.breaker("ledger"), written, self.clock)
+        return LookUp(self.ledger, self.breaker("ledger"), written, self.clock, self._is_unknown)

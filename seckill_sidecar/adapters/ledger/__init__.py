@@ -8,6 +8,7 @@ from seckill_sidecar.adapters.ledger.asking import LedgerRules
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
 from seckill_sidecar.adapters.ledger.examination import examine
 from seckill_sidecar.adapters.ledger.fence import Fence, Witness
+from seckill_sidecar.adapters.ledger.invitations import RedisInvitations
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import Line
 from seckill_sidecar.adapters.ledger.redis_ledger import RedisLedger, sku_of
@@ -19,8 +20,9 @@ from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger", "connect_ledger",
-    "connect_shadow", "connect_standings", "connect_switches", "examine_ledger", "sku_of",
+    "Keys", "LedgerRules", "Line", "RedisInvitations", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger",
+    "connect_invitations", "connect_ledger", "connect_shadow", "connect_standings", "connect_switches",
+    "examine_ledger", "sku_of",
 ]  # fmt: skip
 
 
@@ -41,6 +43,11 @@ def connect_shadow(settings: Settings, clock: Clock) -> ShadowLedger:
 def connect_switches(settings: Settings, clock: Clock) -> RedisSwitches:
     """What operators say of routes, on a connection of its own."""
     return RedisSwitches(_line(settings, clock), Keys(settings.ledger.prefix))
+
+
+def connect_invitations(settings: Settings, clock: Clock) -> RedisInvitations:
+    """Which buyers are invited, on a connection of its own."""
+    return RedisInvitations(_line(settings, clock), Keys(settings.ledger.prefix))
 
 
 def _rules(settings: Settings) -> LedgerRules:

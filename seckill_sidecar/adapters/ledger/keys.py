@@ -26,7 +26,7 @@ class Keys:
         return Keys(self.prefix, "shadow:")
 
     def of(self, sku: str, part: str) -> str:
-        """A key of an item: ``item buyers orders keys due outbox sealed``."""
+        """A key of an item: ``item buyers orders keys due outbox sealed invited``."""
         return f"{self.prefix}:{{{sku}}}:{self.side}{part}"
 
     def rate_buyer(self, purchase: Purchase) -> str:

@@ -156,6 +156,10 @@ class RedisLedger:
 
     # -- items
 
+    def announce(self, sku: str, deadline: Deadline) -> bool:
+        """Put a SKU into the index; whether it was not there until now."""
+        return bool(self._line.ask("SADD", self._keys.index, sku, deadline=deadline))
+
     def load(
         self, item: Item, deadline: Deadline, replaces: int | None = None, epoch: int = 1, status: str = "open"
     ) -> ItemView:
@@ -173,7 +177,7 @@ class RedisLedger:
             RUN_ID,
         )
         # First, so that no item ever sells that the relay would not look at.
-        self._line.ask("SADD", self._keys.index, item.sku, deadline=deadline)
+        self.announce(item.sku, deadline)
         return self._change(item.sku, argv, deadline)
 
     def add(self, sku: str, units: int, deadline: Deadline) -> ItemView:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 
 from seckill_sidecar.errors import LedgerUntrusted, OutcomeUnknown, StoreDown, StoreError, UsageError
+from seckill_sidecar.gate.known import TRUE_FOR
 from seckill_sidecar.model import Order, State
 from seckill_sidecar.ops.rebuild.drain import Drain
 from seckill_sidecar.ops.rebuild.look import Look, Parts
@@ -27,6 +28,8 @@ def renew(look_now: Callable[[], Look], parts: Parts, status: str, leave_out: bo
         found = look_now()  # what was on its way, or done to the item meanwhile, may have changed what there is
         if not leave_out:
             _refuse_to_forget(found, parts)
+        if parts.ledger.announce(sku, parts.deadline()):
+            parts.clock.sleep(TRUE_FOR)  # until no process goes by names without it, see gate/known.py
         orders.succeed(sku, epoch, found.successor, found.item.total)
     try:
         view = parts.ledger.rebuild(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seckill_sidecar.settings.rules import (
     buyers,
     cross_site,
+    invited,
     listening,
     modes,
     moments,
@@ -17,6 +18,6 @@ from seckill_sidecar.settings.rules import (
 )
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, cross_site, buyers, stores, moments, statements, listening, tracing)
+_FILES = (templates, routing, modes, origin, cross_site, buyers, invited, stores, moments, statements, listening, tracing)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
