@@ -8,6 +8,18 @@ from seckill_sidecar.model.words import State
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """Somebody's leave to buy one item, once; see ``wire/admissions.py``."""
+
+    buyer: str
+    item: str
+    nonce: str
+    """Tells it from every other one."""
+    until_ms: int
+    """When it ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Purchase:
     """One parsed purchase request."""
 
@@ -23,6 +35,8 @@ class Purchase:
     traceparent: str = ""
     hold_ms: int | None = None
     """How long the hold lives if the route says so; the item's own otherwise."""
+    admission: Admission | None = None
+    """What is used up if this becomes an order, where the route asks for one."""
 
     @property
     def fingerprint(self) -> str:

@@ -6,11 +6,12 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
-from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
+from seckill_sidecar.ports.ledger import Admits, Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
 
 __all__ = [
+    "Admits",
     "Breaker",
     "Broker",
     "BrokerVitals",

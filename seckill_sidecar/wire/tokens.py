@@ -1,4 +1,5 @@
-"""What we sign: buyers' tokens, orders' tokens, and requests: those that go on to the storefront, and an operator's.
+"""What we sign: tokens of buyers, of orders and of admissions, and requests: those that go on to the
+storefront, and an operator's.
 
 A token reads ``v1.<key id>.<expiry>.<payload>.<signature>``: expiry in Unix seconds, payload and signature in
 base64url without padding. The signature is HMAC-SHA256 over the purpose, a newline, and all before the last
@@ -22,6 +23,7 @@ from seckill_sidecar.model import Order
 BUYER = "buyer"
 ORDER = "order"
 PROBE = "probe"
+ADMISSION = "admission"
 _LONGEST = 2048
 FRESH_SECONDS = 60
 """How far the time in a signed request may be from ours."""
