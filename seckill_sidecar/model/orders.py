@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from seckill_sidecar.model.words import State
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """Somebody's leave to buy one item, once; see ``wire/admissions.py``."""
 
     buyer: str

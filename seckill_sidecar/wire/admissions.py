@@ -20,7 +20,8 @@ def sign_admission(keyring: Keyring, admission: Admission) -> str:
 def read_admission(keyring: Keyring, token: str, now: float) -> Admission:
     """The admission that a token of ours stands for; raises ``InvalidToken`` if it is none, or has ended."""
     try:
-        item, nonce, buyer = keyring.verify(ADMISSION, token, now).split("\n", 2)
+        payload, expires = keyring.open(ADMISSION, token, now)
+        item, nonce, buyer = payload.split("\n", 2)
     except ValueError as error:  # signed by us, and yet in another form: by a newer program, say
         raise InvalidToken("it is no admission that this program knows") from error
-    return Admission(buyer, item, nonce, int(token.split(".", 3)[2]) * SECOND)
+    return Admission(buyer, item, nonce, expires * SECOND)

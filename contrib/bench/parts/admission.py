@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import timeit
 from collections.abc import Callable
 from statistics import median
@@ -18,12 +19,12 @@ from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import BUYER, Keyring, SigningKey
 from seckill_sidecar.wire.values import Values
 
-TIMES, HOUR, SKU = 20_000, 3600, "phone"
+TIMES, SPELLS, HOUR, SKU = 500, 60, 3600, "phone"
 _BODY_LIMIT = 65536
 
 
 def measure(rounds: int) -> Told:
-    """In this process; each round takes the best of three, so that others' turns on the processor don't count."""
+    """In this process, by its own processor time; a round's figure is its best spell, which nobody else disturbed."""
     keyring = Keyring([SigningKey("a", b"0123456789abcdef0123456789abcdef")])
     ends = CLOCK.wall() + HOUR
     token = sign_admission(keyring, Admission("buyer-1", SKU, "0123456789ab", int(ends * SECOND)))
@@ -52,4 +53,4 @@ def measure(rounds: int) -> Told:
 
 
 def _microseconds(check: Callable[[], object]) -> float:
-    return min(timeit.repeat(check, number=TIMES, repeat=3)) / TIMES * 1e6
+    return min(timeit.repeat(check, number=TIMES, repeat=SPELLS, timer=time.process_time)) / TIMES * 1e6
