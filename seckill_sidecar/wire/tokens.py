@@ -77,7 +77,7 @@ class Keyring:
         """The same, and the moment at which it expires, in Unix seconds."""
         body, _, signature = token.rpartition(".")
         parts = body.split(".")
-        if len(token) > _LONGEST or len(parts) != 4 or parts[0] != "v1":
+        if len(token) > _LONGEST or len(parts) != 4 or parts[0] != "v1" or not _EXPIRY.fullmatch(parts[2]):
             raise InvalidToken("not a token of ours")
         key = self._by_id.get(parts[1])
         if key is None:
@@ -86,7 +86,7 @@ class Keyring:
         expected = _encoded(key.mac(f"{purpose}\n{body}"))
         if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
             raise InvalidToken("the signature does not match")
-        expires = int(parts[2])  # of digits, since we signed it
+        expires = int(parts[2])
         if expires <= now:
             raise InvalidToken("it has expired")
         return _decode(parts[3]).decode(), expires
