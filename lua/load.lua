@@ -14,6 +14,7 @@
 -- KEYS[4] keys    hash
 -- KEYS[5] due     sorted set
 -- KEYS[6] outbox  stream
+-- KEYS[7] addresses  hash
 --
 -- ARGV[1] action     load, add, switch or verify
 -- ARGV[2] units      load: total; add: units to add; verify: events of the epoch that the database has
@@ -58,7 +59,7 @@ local function archive(epoch)
       redis.call('RENAME', key, key .. ':' .. epoch)
     end
   end
-  redis.call('DEL', KEYS[5])
+  redis.call('DEL', KEYS[5], KEYS[7])
 end
 
 local function load(present)

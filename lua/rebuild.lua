@@ -7,7 +7,8 @@
 --
 -- retire ends all that could still change the old item: reserve and settle refuse it as unverified, and load.lua lets
 -- nobody verify it. The new one is filled beside it and takes its place at once. The old keys are kept beside the
--- new ones, whatever type they have. What was sealed stays sealed.
+-- new ones, whatever type they have. What was sealed stays sealed, and an admission that was used stays used. The
+-- database knows no addresses, so their orders are counted anew.
 --
 -- KEYS[1] item        hash, see reserve.lua; rebuilding (how often it was retired)
 -- KEYS[2] buyers      hash
@@ -20,6 +21,7 @@
 -- KEYS[9] new_keys    hash, becomes keys
 -- KEYS[10] new_due    sorted set, becomes due
 -- KEYS[11] rebuild    string: the rebuild that may go on
+-- KEYS[12] addresses  hash
 --
 -- ARGV[1] action   retire, resume, begin, fill or swap
 -- ARGV[2] run_id   of the server that the caller believes to talk to
@@ -118,7 +120,7 @@ local function fill(rows)
 end
 
 local function set_aside(epoch)
-  for i = 1, 6 do
+  for _, i in ipairs({1, 2, 3, 4, 5, 6, 12}) do
     if redis.call('EXISTS', KEYS[i]) == 1 then
       redis.call('RENAME', KEYS[i], KEYS[i] .. ':before:' .. epoch)
     end

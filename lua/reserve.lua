@@ -3,7 +3,11 @@
 --
 -- Lua does not roll back, so every read, type and number is checked before the first write; the first
 -- write is the XADD, the only one that could still fail (a stream whose last id is the highest possible).
--- Order of checks: replay, fence, window, rate, per-buyer limit, stock.
+-- Order of checks: replay, fence, window, rate, admission, limits of buyer and address, stock.
+--
+-- An admission is good for one order: the purchase that becomes an order burns its nonce, no other one does. It is
+-- asked after the replay, so that a lost reply can be asked for again; and after the rate, so that nobody tries used
+-- ones for nothing. Its end is told by this server's clock, as is when its nonce is forgotten.
 --
 -- Events of an item are chained: each carries its number and the digest of the one before, see chain below.
 --
@@ -15,8 +19,10 @@
 -- KEYS[5] due        sorted set: order id by the millisecond at which its hold expires
 -- KEYS[6] outbox     stream of events that the broker has not confirmed
 -- KEYS[7] sealed     sorted set: ids that must never become orders, see settle.lua
--- KEYS[8] rate_buyer    string: when the buyer's bucket is full again, microseconds
--- KEYS[9] rate_address  string: the same for the client's address
+-- KEYS[8] admitted   sorted set: nonces of admissions that became orders, by the millisecond of their end
+-- KEYS[9] addresses  hash: what stands for a client's address -> its orders that are held or paid
+-- KEYS[10] rate_buyer    string: when the buyer's bucket is full again, microseconds
+-- KEYS[11] rate_address  string: the same for the client's address
 --
 -- ARGV[1]  order_id           id the order gets
 -- ARGV[2]  buyer
@@ -33,19 +39,27 @@
 -- ARGV[13] buyer_burst        tokens the bucket holds
 -- ARGV[14] address_interval   the same for the address
 -- ARGV[15] address_burst
--- ARGV[16] now                microseconds since 1970, or empty for the server's own time
+-- ARGV[16] nonce              of the purchase's admission, or empty if it needs none
+-- ARGV[17] admitted_until     millisecond at which that admission ends
+-- ARGV[18] address            what stands for the client's address, or empty if its orders aren't counted
+-- ARGV[19] per_address        orders an address may have, if they are counted
+-- ARGV[20] now                microseconds since 1970, or empty for the server's own time
 --
 -- Returns one of
 --   {'accepted', order id, outbox id or '', event}   the outbox id is empty when the same id asked again
 --   {'replayed', order id, record, epoch}            this idempotency key has an order
 --   {'conflict'}                                     this idempotency key was used with another content
 --   {'sold_out', units left}
---   {'limit_reached', units the buyer has, units a buyer may have}
+--   {'limit_reached', 'buyer', units the buyer has, units a buyer may have}
+--   {'limit_reached', 'address', orders the address has, orders an address may have}
+--   {'not_admitted', 'used' or 'expired'}            ask for another admission
 --   {'not_open', milliseconds until it opens} {'closed'} {'unknown_item'}
 --   {'rate_limited', 'buyer' or 'address', milliseconds until a token is there}
 --   {'unavailable', reason}                          the ledger can't be trusted here; nothing was changed
 
 local MOST = 99999999999999 -- cjson writes fourteen digits
+local REMEMBERED = 60000 -- for which a nonce is kept beyond its admission's end: this clock may be set back
+local FORGOTTEN_AT_ONCE = 16 -- each order adds one, so that no more than the living ones stay
 local FIELDS = {
   'total', 'free', 'held', 'paid', 'opens_at', 'closes_at', 'per_buyer', 'hold', 'epoch', 'seq', 'chain',
 }
@@ -61,13 +75,13 @@ local quantity = string.match(ARGV[3], '^[1-9]%d?%d?%d?$') and tonumber(ARGV[3])
 if not quantity then
   return {'unavailable', 'quantity'}
 end
-for i = 9, 15 do
-  if not whole(ARGV[i]) then
+for i = 9, 19 do
+  if i ~= 16 and i ~= 18 and not whole(ARGV[i]) then
     return {'unavailable', 'argument ' .. i}
   end
 end
 
-local now = tonumber(ARGV[16])
+local now = tonumber(ARGV[20])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -189,7 +203,7 @@ local function refill(key, interval, burst)
   return full_at, allowed_at
 end
 local writes = {}
-for _, bucket in ipairs({{8, 12, 13, 'buyer'}, {9, 14, 15, 'address'}}) do
+for _, bucket in ipairs({{10, 12, 13, 'buyer'}, {11, 14, 15, 'address'}}) do
   local interval, burst = tonumber(ARGV[bucket[2]]), tonumber(ARGV[bucket[3]])
   if interval > 0 then
     local full_at, allowed_at = refill(KEYS[bucket[1]], interval, burst)
@@ -207,14 +221,39 @@ local function spend_tokens()
   end
 end
 
--- Per-buyer limit.
+-- Admission.
+local nonce, forgotten = ARGV[16], {}
+if nonce ~= '' then
+  if now_ms >= tonumber(ARGV[17]) then
+    spend_tokens()
+    return {'not_admitted', 'expired'}
+  end
+  if redis.call('ZSCORE', KEYS[8], nonce) then
+    spend_tokens()
+    return {'not_admitted', 'used'}
+  end
+  forgotten = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now_ms - REMEMBERED, 'LIMIT', 0, FORGOTTEN_AT_ONCE)
+end
+
+-- Limits: units of the buyer, orders of the address.
 local units = whole(redis.call('HGET', KEYS[2], buyer) or '0')
 if not units then
   return {'unavailable', 'the units of a buyer are no number'}
 end
 if units + quantity > item.per_buyer then
   spend_tokens()
-  return {'limit_reached', units, item.per_buyer}
+  return {'limit_reached', 'buyer', units, item.per_buyer}
+end
+local address, orders = ARGV[18] ~= '' and ARGV[18] or nil, 0
+if address then
+  orders = whole(redis.call('HGET', KEYS[9], address) or '0')
+  if not orders then
+    return {'unavailable', 'the orders of an address are no number'}
+  end
+  if orders >= tonumber(ARGV[19]) then
+    spend_tokens()
+    return {'limit_reached', 'address', orders, tonumber(ARGV[19])}
+  end
 end
 
 -- Stock.
@@ -234,7 +273,7 @@ end
 
 local record = {
   buyer = buyer, quantity = quantity, seq = item.seq + 1, state = 'held', at = now_ms, due = now_ms + hold, no = 1,
-  chain = item.chain + 1, prev = digest, total = item.total,
+  chain = item.chain + 1, prev = digest, total = item.total, address = address,
 }
 local body, encoded = event(record), cjson.encode(record)
 local outbox_id = redis.call('XADD', KEYS[6], '*', 'event', body)
@@ -245,6 +284,15 @@ redis.call('HSET', KEYS[3], order_id, encoded)
 redis.call('ZADD', KEYS[5], record.due, order_id)
 if key_field then
   redis.call('HSET', KEYS[4], key_field, order_id)
+end
+if nonce ~= '' then
+  redis.call('ZADD', KEYS[8], ARGV[17], nonce)
+  if #forgotten > 0 then
+    redis.call('ZREM', KEYS[8], unpack(forgotten))
+  end
+end
+if address then
+  redis.call('HSET', KEYS[9], address, orders + 1)
 end
 spend_tokens()
 return {'accepted', order_id, outbox_id, body}

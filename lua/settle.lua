@@ -1,7 +1,8 @@
 #!lua
 -- Move an order from held to paid, cancelled or expired; or seal an id that has no order.
 --
--- Units of a cancelled or expired order go back on sale and off the buyer's account at once. Paying and
+-- Units of a cancelled or expired order go back on sale and off the buyer's account at once, and the order no longer
+-- counts for its client's address; its admission stays used. Paying and
 -- expiring may race: the first wins, the other is told which state stands; a payment that comes too late is
 -- recorded as such, once, for somebody to refund it or find a unit. The event joins the same outbox
 -- as the order's first one. Sealing ends an unknown outcome: a reserve that is still on its way with this
@@ -10,10 +11,12 @@
 --
 -- KEYS[1] item    hash, see reserve.lua
 -- KEYS[2] buyers  hash: buyer -> units held or paid
--- KEYS[3] orders  hash: order id -> record, JSON: buyer quantity seq state at due no total chain prev, late
+-- KEYS[3] orders  hash: order id -> record, JSON: buyer quantity seq state at due no total chain prev, late,
+--                 address (what stands for the client's, if its orders are counted)
 -- KEYS[4] due     sorted set: order id by the millisecond at which its hold expires
 -- KEYS[5] outbox  stream of events
 -- KEYS[6] sealed  sorted set: ids that must never become orders, by the millisecond of their last sealing
+-- KEYS[7] addresses  hash: what stands for a client's address -> its orders that are held or paid
 --
 -- ARGV[1] order_id
 -- ARGV[2] state   paid, cancelled, expired or sealed
@@ -133,6 +136,12 @@ if held < record.quantity then
   return {'unavailable', 'the item holds fewer units than its orders'}
 end
 redis.call('ZCARD', KEYS[4])
+-- An address that nobody has counted, as after a rebuild, has nothing to get back.
+local counted = state ~= 'paid' and record.address and redis.call('HGET', KEYS[7], record.address)
+local orders = counted and whole(counted)
+if counted and not orders then
+  return {'unavailable', 'the orders of an address are no number'}
+end
 
 record.state = state
 local body = cjson.encode(event)
@@ -147,6 +156,11 @@ else
     redis.call('HDEL', KEYS[2], record.buyer)
   else
     redis.call('HSET', KEYS[2], record.buyer, units - record.quantity)
+  end
+  if orders and orders > 1 then
+    redis.call('HSET', KEYS[7], record.address, orders - 1)
+  elseif orders then
+    redis.call('HDEL', KEYS[7], record.address)
   end
 end
 redis.call('HSET', KEYS[1], 'chain', event.chain, 'digest', chained())

@@ -15,6 +15,8 @@
 -- KEYS[5] keys    hash
 -- KEYS[6] due     sorted set
 -- KEYS[7] outbox  stream
+-- KEYS[8] admitted   sorted set
+-- KEYS[9] addresses  hash
 --
 -- ARGV[1] action    mirror, tidy or forget
 -- ARGV[2] run_id    of the server that the caller believes to talk to

@@ -13,6 +13,7 @@ import errno
 import getpass
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -24,7 +25,9 @@ from seckill_sidecar import __version__, faults
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, Pulse, passed_doors, teller
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import ConfigurationError, SeckillError, StoreError, UsageError
+from seckill_sidecar.gate.admit import NONCE_BYTES
 from seckill_sidecar.gate.identify import is_buyer
+from seckill_sidecar.model import SKU, Admission
 from seckill_sidecar.observers.log import let_go_of_full_outputs
 from seckill_sidecar.ops import (
     audit,
@@ -44,6 +47,7 @@ from seckill_sidecar.ops import (
 from seckill_sidecar.plugs.listeners import doors_to_open, try_doors
 from seckill_sidecar.settings import Settings, inspect, json_schema, load, show
 from seckill_sidecar.settings.values import parse_duration
+from seckill_sidecar.wire.admissions import SECOND, sign_admission
 from seckill_sidecar.wire.tokens import BUYER
 from seckill_sidecar.wiring import Site, config_path, listening, set_up_logging
 from seckill_sidecar.workers.daemon import Daemon
@@ -137,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     token = add("token", _token, "make a buyer's signed token, for a shop's log-in or for trying out")
     token.add_argument("--buyer", required=True)
     token.add_argument("--ttl", default="1h", help="how long it is good for (1h)")
+    token.add_argument(
+        "--admission", metavar="SKU", help="make an admission to this item instead, whether it opens or not"
+    )
     return whole
 
 
@@ -346,7 +353,14 @@ def _token(arguments: argparse.Namespace) -> int:
         seconds = parse_duration(arguments.ttl)
     except ValueError as error:
         raise UsageError(f"--ttl {error}") from error
-    print(keyring.sign(BUYER, arguments.buyer, SystemClock().wall() + seconds))
+    expires = SystemClock().wall() + seconds
+    if arguments.admission is None:
+        print(keyring.sign(BUYER, arguments.buyer, expires))
+        return 0
+    if SKU.fullmatch(arguments.admission) is None:
+        raise UsageError(f"--admission {arguments.admission!r} is no SKU")
+    nonce = secrets.token_urlsafe(NONCE_BYTES)
+    print(sign_admission(keyring, Admission(arguments.buyer, arguments.admission, nonce, int(expires * SECOND))))
     return 0
 
 

@@ -35,6 +35,7 @@ BOUNDS: Mapping[str, Bound] = {
     "accept_vs_naive": Bound(least=2.2),
     "accept_vs_bare": Bound(least=0.5),
     "refuse_vs_bare": Bound(least=0.85),
+    "admission_check_us": Bound(most=15),
     "writer_vs_executemany": Bound(least=0.5),
     "writer_vs_rowwise": Bound(least=5),
     "cpu_growth_items": Bound(most=1.15),

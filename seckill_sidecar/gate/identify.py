@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from seckill_sidecar.clock import Clock, Deadline
-from seckill_sidecar.model import SKU, Purchase, Verdict
+from seckill_sidecar.model import SKU, Admission, Purchase, Verdict
 from seckill_sidecar.settings.schema import BuyerSource, Identity, QuantitySource, Route, Source
+from seckill_sidecar.wire.admissions import read_admission
 from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.fields import Malformed
 from seckill_sidecar.wire.request import Request
@@ -63,10 +64,14 @@ class Identifier:
     ) -> Purchase:
         """The purchase that this request asks for; raises ``Refusal`` or ``Malformed`` (400, 401, 413, 415, 503)."""
         reader = Values(request, path_values, self._body_limit)
+        # First of all: without one, there is nothing to be said about the rest.
+        admission = self.admission(reader, route) if route.admission.asked else None
         item = self._item(reader, route)
+        if admission is not None and admission.item != item:
+            raise _not_admitted(route, "the admission is for another item")
         quantity = _quantity(reader, route.quantity)
         key = _key(reader, route.idempotency)
-        buyer = self.buyer(request, route.buyer or self._identity.buyer, deadline, reader)
+        buyer = self._buyer_of(request, route, deadline, reader) if admission is None else admission.buyer
         return Purchase(
             order_id=self._new_order_id(item),
             item=item,
@@ -76,12 +81,32 @@ class Identifier:
             address=self.address(request),
             traceparent=traceparent,
             hold_ms=None if route.hold is None else int(route.hold * 1000),
+            admission=admission,
         )
 
     def buyer_of(self, request: Request, route: Route, path_values: Mapping[str, str], deadline: Deadline) -> str:
         """The verified buyer of a route's request, whatever it asks for; raises ``Refusal`` or ``Malformed``."""
         reader = Values(request, path_values, self._body_limit)
+        if route.admission.asked:
+            return self.admission(reader, route).buyer
+        return self._buyer_of(request, route, deadline, reader)
+
+    def _buyer_of(self, request: Request, route: Route, deadline: Deadline, reader: Values) -> str:
         return self.buyer(request, route.buyer or self._identity.buyer, deadline, reader)
+
+    def admission(self, reader: Values, route: Route) -> Admission:
+        """The admission that a request brings; raises ``Refusal`` (403, 404) if that is none of ours, or over."""
+        token = reader.text(route.admission.source)
+        if not token:
+            raise _not_admitted(route, "no admission")
+        try:
+            return read_admission(self._keyring, token, self._clock.wall())
+        except (InvalidToken, UnicodeDecodeError) as error:
+            raise _not_admitted(route, str(error)) from error
+
+    def who_wishes(self, request: Request, route: Route, deadline: Deadline) -> str:
+        """The verified buyer who asks for admission to what a route sells; raises ``Refusal`` or ``Malformed``."""
+        return self._buyer_of(request, route, deadline, Values(request, {}, self._body_limit))
 
     def address(self, request: Request) -> str:
         """The client's address as rates count it; raises ``Refusal`` (400) if two are named."""
@@ -132,6 +157,13 @@ class Identifier:
 def is_buyer(name: str) -> bool:
     """Whether this can be a buyer's name: 1 to 255 characters, none of them a control character."""
     return 0 < len(name) <= _LONGEST_BUYER and _CONTROL.search(name) is None
+
+
+def _not_admitted(route: Route, reason: str) -> Refusal:
+    """The same words for whatever is wrong with it: who tries learns nothing."""
+    if route.admission.hidden:
+        return Refusal(Verdict.NOT_ADMITTED, "there is nothing at this address", status=404, reason=reason)
+    return Refusal(Verdict.NOT_ADMITTED, "ask for admission, and buy with it before it ends", reason=reason)
 
 
 class AddressReader:

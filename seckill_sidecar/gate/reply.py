@@ -22,13 +22,14 @@ VERDICTS: dict[Verdict, tuple[int, str]] = {
     Verdict.ACCEPTED: (201, "Yours: the order is in"),
     Verdict.REPLAYED: (200, "You have this order already"),
     Verdict.SOLD_OUT: (409, "Sold out"),
-    Verdict.LIMIT_REACHED: (409, "You have as many as one buyer may have"),
+    Verdict.LIMIT_REACHED: (409, "You can't have more of this item"),
     Verdict.NOT_ELIGIBLE: (403, "This sale is for invited buyers"),
     Verdict.NOT_OPEN: (409, "The sale has not begun"),
     Verdict.CLOSED: (409, "The sale is over"),
     Verdict.UNKNOWN_ITEM: (404, "There is no such item on sale"),
     Verdict.RATE_LIMITED: (429, "Too many tries, slow down"),
     Verdict.UNIDENTIFIED: (401, "Sign in to buy"),
+    Verdict.NOT_ADMITTED: (403, "This purchase was not admitted"),
     Verdict.INVALID: (400, "This request can't be understood"),
     Verdict.CONFLICT: (422, "This idempotency key was used for another purchase"),
     Verdict.UNAVAILABLE: (503, "Not possible at this moment"),
@@ -198,10 +199,19 @@ def rate_state(scope: str, rate: Rate, reset: float) -> RateState:
     return RateState(policy=scope, quota=rate.burst, window=rate.per * rate.burst / rate.count, reset=reset)
 
 
+_LIMIT_OF = {
+    "buyer": "more would be over the limit for one buyer of this item",
+    "address": "more orders would be over the limit for one network address",
+}
+_ADMISSION_IS = {
+    "used": "this admission was used for an order; ask for another one to buy again",
+    "expired": "this admission has ended; ask for another one",
+}
 _REFUSALS: dict[Verdict, Callable[[Limits, Decision], Refusal]] = {
     Verdict.SOLD_OUT: _sold_out,
     Verdict.RATE_LIMITED: _rate_limited,
-    Verdict.LIMIT_REACHED: lambda _, d: Refusal(d.verdict, "more would be over the limit for one buyer of this item"),
+    Verdict.LIMIT_REACHED: lambda _, d: Refusal(d.verdict, _LIMIT_OF[d.scope]),
+    Verdict.NOT_ADMITTED: lambda _, d: Refusal(d.verdict, _ADMISSION_IS[d.reason], reason=f"admission {d.reason}"),
     Verdict.NOT_ELIGIBLE: lambda _, d: Refusal(d.verdict, "you are not among those whom this item is for"),
     Verdict.NOT_OPEN: lambda _, d: Refusal(d.verdict, "come back when it opens", retry_after=d.retry_after),
     Verdict.CLOSED: lambda _, d: Refusal(d.verdict, "this item is no longer on sale"),

@@ -25,11 +25,20 @@ class Decision:
     available: int = 0
     """Units left, for ``sold_out``: more than 0 if the buyer asked for more than are left."""
     scope: str = ""
-    """What limited the rate: ``buyer`` or ``address``."""
+    """Whose limit or rate it was: ``buyer`` or ``address``."""
     reason: str = ""
-    """Why it is unavailable, for the log."""
+    """Why it is unavailable, for the log; what is wrong with the admission (``used`` or ``expired``)."""
     chain: int = 0
     """The number of the order's event in the item's chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admittance:
+    """What the ledger answered to a wish for admission."""
+
+    refusal: Decision | None = None
+    until_ms: int = 0
+    """When the admission ends, if it is not refused."""
 
 
 class Settlement(StrEnum):

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from seckill_sidecar.model.words import State
+
+
+class Admission(NamedTuple):
+    """Somebody's leave to buy one item, once; see ``wire/admissions.py``."""
+
+    buyer: str
+    item: str
+    nonce: str
+    """Tells it from every other one."""
+    until_ms: int
+    """When it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,8 @@ class Purchase:
     traceparent: str = ""
     hold_ms: int | None = None
     """How long the hold lives if the route says so; the item's own otherwise."""
+    admission: Admission | None = None
+    """What is used up if this becomes an order, where the route asks for one."""
 
     @property
     def fingerprint(self) -> str:

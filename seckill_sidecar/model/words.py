@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     UNKNOWN_ITEM = "unknown_item"
     RATE_LIMITED = "rate_limited"
     UNIDENTIFIED = "unidentified"
+    NOT_ADMITTED = "not_admitted"
     INVALID = "invalid"
     CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"

@@ -12,7 +12,7 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.gate.pipeline import Decided
 from seckill_sidecar.model import Rate, Verdict
 
-ABUSE = frozenset([Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.INVALID])
+ABUSE = frozenset([Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.NOT_ADMITTED, Verdict.INVALID])
 """Who hears one of these again and again asks without sense."""
 _log = logging.getLogger("seckill_sidecar.abuse")
 

@@ -1,4 +1,4 @@
-"""The addresses of our own, a Falcon application: ``GET {prefix}orders/{id}``, and what nginx asks by itself."""
+"""The addresses of our own, a Falcon application: orders to poll, admissions, and what nginx asks by itself."""
 
 from __future__ import annotations
 
@@ -83,12 +83,14 @@ def _never(final: bool) -> str:
 
 
 def own_application(
-    prefix: str, orders: OrderResource, unserved: object | None = None
+    prefix: str, orders: OrderResource, unserved: object | None = None, admissions: object | None = None
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457)."""
     application = falcon.App()
     application.add_route(f"{prefix}orders/{{order_id}}", orders)
     if unserved is not None:
         application.add_route(f"{prefix}unserved/{{ticket}}/{{how}}", unserved)
+    if admissions is not None:
+        application.add_route(f"{prefix}admissions/{{sku}}", admissions)
     application.set_error_serializer(write_problem)
     return application

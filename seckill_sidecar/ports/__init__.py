@@ -8,11 +8,12 @@ from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
 from seckill_sidecar.ports.identity import Fields, Tokens, Told, Whoami
 from seckill_sidecar.ports.invited import Generation, Invitations, InvitedList, NewList, Seat
-from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
+from seckill_sidecar.ports.ledger import Admits, Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
 
 __all__ = [
+    "Admits",
     "Breaker",
     "Broker",
     "BrokerVitals",

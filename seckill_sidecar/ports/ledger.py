@@ -9,6 +9,7 @@ from typing import Protocol
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import StoreError
 from seckill_sidecar.model import (
+    Admittance,
     Decision,
     Item,
     ItemView,
@@ -60,6 +61,13 @@ class Reserving(Protocol):
         """
 
 
+class Admits(Protocol):
+    """What decides who is admitted to an item's sale."""
+
+    def admit(self, sku: str, buyer: str, address: str, deadline: Deadline) -> Admittance:
+        """Whether this buyer is admitted, and until when. Nothing of the item changes."""
+
+
 class Shadow(Reserving, Protocol):
     """What lies beside the ledger for routes in shadow: it decides as the ledger would, and nothing comes of it."""
 
@@ -70,7 +78,7 @@ class Shadow(Reserving, Protocol):
         """Let the next purchase of an item start its shadow anew."""
 
 
-class Ledger(Reserving, Protocol):
+class Ledger(Reserving, Admits, Protocol):
     """What Redis keeps: items, holds, orders and the outbox, changed by Lua scripts only."""
 
     def settle(self, order_id: str, state: State, reason: str, deadline: Deadline) -> Settled:

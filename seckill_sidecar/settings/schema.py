@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from seckill_sidecar.model import Mode, Stance
+from seckill_sidecar.model import Mode, Rate, Stance
 from seckill_sidecar.settings.buyers import AskSettings, JwtSettings, Name
 from seckill_sidecar.settings.section import Outline, Section
 from seckill_sidecar.settings.values import Duration, Moment, RateLimit, Share, Size, StoreUrl, masked
@@ -31,6 +31,10 @@ STATEMENT_NAMES = frozenset(
     ["order_id", "item", "buyer", "quantity", "seq", "epoch", "state", "accepted_at_ms", "due_at_ms", "reason"]
 )
 """What the SQL of ``writer.on_…`` may ask for, as ``:order_id`` and so on."""
+
+
+ADMISSION_IN_PATH = "admission"
+"""The name in a path template that stands for an admission."""
 
 
 # -- where a value of a request comes from ---------------------------------------------------------
@@ -296,6 +300,9 @@ class Limits(Section):
 
     buyer: RateLimit = Field(None, description="purchases of one buyer on one item, for example 2/s burst 5, or off")
     address: RateLimit = Field(None, description="purchases from one client address on one item, or off")
+    orders_per_address: int | None = Field(
+        None, ge=1, description="orders on one item that one client address may hold or have paid; null for no bound"
+    )
     in_flight: int = Field(
         256, ge=1, le=10_000, description="purchases at the same moment, a process; more get 503 at once"
     )
@@ -315,6 +322,17 @@ class Limits(Section):
         """Connections of clients that a worker keeps: twice the purchases that may be in flight, so that there is
         always room to say "too busy" at once."""
         return max(1000, 2 * self.in_flight)
+
+
+class AdmissionSettings(Section):
+    """When admissions are given, for how long, and how often one may ask for them."""
+
+    before: Duration = Field(600.0, description="from so long before an item opens on, until it closes or is sold out")
+    lifetime: Duration = Field(
+        300.0, ge=5, le=86400, description="how long one is good, from the opening on if that is still to come"
+    )
+    buyer: RateLimit = Field(Rate(6, 60.0, 6), description="one buyer's wishes for one item, for example 6/m, or off")
+    address: RateLimit = Field(Rate(10, 1.0, 100), description="the same from one client address")
 
 
 # -- routes, replies, items ------------------------------------------------------------------------
@@ -344,6 +362,29 @@ class RequestKind(Section):
     form: dict[str, str] = Field({}, description="only with these form fields")
 
 
+class RouteAdmission(Section):
+    """Whether a route's purchases need an admission, got before, in the place of an identity."""
+
+    required: bool = Field(False, description="only with an admission, which names the buyer")
+    hidden: bool = Field(
+        False,
+        description="the admission is the {admission} of the path template: without one, nobody knows where to buy; all else there is 404",
+    )
+    token: Source = Field(
+        Source(header="Seckill-Admission"), description="where the admission comes from, unless it is in the path"
+    )
+
+    @cached_property
+    def asked(self) -> bool:
+        """Whether a purchase needs one."""
+        return self.required or self.hidden
+
+    @cached_property
+    def source(self) -> Source:
+        """Where it comes from."""
+        return Source(path=ADMISSION_IN_PATH) if self.hidden else self.token
+
+
 class Route(RequestKind):
     """One kind of purchase request of the legacy site."""
 
@@ -364,6 +405,7 @@ class Route(RequestKind):
     origins: tuple[str, ...] | None = Field(
         None, description="other sites whose pages may send these purchases; the identity section's by default"
     )
+    admission: RouteAdmission = Field(RouteAdmission(), description="whether purchases need an admission")
     mode: Literal["enforce", "shadow", "off"] = Field(
         "enforce",
         description="enforce: the gate decides; shadow: it logs what it would have decided, and the legacy site serves everybody; off: as if the route were not there",
@@ -507,7 +549,7 @@ class Log(Section):
     )
     abuse: RateLimit = Field(
         None,
-        description="lines a process writes of addresses that are rate limited, unidentified or invalid, at most, for fail2ban, for example 20/s, or off",
+        description="lines a process writes of addresses that are rate limited, unidentified, not admitted or invalid, at most, for fail2ban, for example 20/s, or off",
     )
 
 
@@ -542,6 +584,7 @@ class Settings(Outline):
         (), description="items that `seckill-sidecar item load` puts on sale; never by itself"
     )
     limits: Limits = Limits()
+    admission: AdmissionSettings = AdmissionSettings()
     fallbacks: Fallbacks = Fallbacks()
     timeouts: Timeouts = Timeouts()
     breakers: Breakers = Breakers()

@@ -163,8 +163,8 @@ class Gate(Buyers):
     def _observers(self) -> list[Observer]:
         settings = self.settings.log
         observers: list[Observer] = [log.DecisionLog(self.clock, self.keyring.pseudonym, settings.refusals)]
-        if settings.abuse is not None:
-            observers.append(AbuseLog(settings.abuse, self.clock))
+        if self._abuse_log is not None:
+            observers.append(self._abuse_log)
         if self.metrics:
             observers.append(self.metrics.decided)
         if self.tracing:
@@ -172,6 +172,11 @@ class Gate(Buyers):
         if self.shield is not None:
             observers.append(self.shield.tell)
         return observers
+
+    @cached_property
+    def _abuse_log(self) -> AbuseLog | None:
+        rate = self.settings.log.abuse
+        return None if rate is None else AbuseLog(rate, self.clock)
 
     @cached_property
     def stances(self) -> Stances:

@@ -22,15 +22,17 @@ from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operato
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.plugs.probe import Probe
-from seckill_sidecar.wiring.gate import Gate
+from seckill_sidecar.wiring.admission import Admission
 
 
-class Plugs(Gate):
+class Plugs(Admission):
     """What stands around the gate of one site."""
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
+        own = own_application(
+            self.settings.serve.prefix, self._order_resource(), self._unserved_resource(), self._admission_resource()
+        )
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
         return Middleware(

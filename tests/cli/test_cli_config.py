@@ -11,6 +11,7 @@ import yaml
 from cli_words import COMMAND, SECRET, Home
 
 from seckill_sidecar import __version__
+from seckill_sidecar.wire.admissions import read_admission
 from seckill_sidecar.wire.tokens import BUYER, Keyring, SigningKey
 
 COMMANDS = ["check", "config", "migrate", "serve", "relay", "writer", "item", "token"]
@@ -130,12 +131,20 @@ def test_a_token_that_verifies(home: Home) -> None:
         (["--buyer", "x" * 256], 2, "--buyer"),
         (["--buyer", "\udcff"], 2, "--buyer"),
         ([], 2, "--buyer"),
+        (["--buyer", "alice", "--admission", "a kettle"], 2, "--admission"),
     ],
 )
 def test_a_token_that_nobody_could_use(home: Home, words: list[str], code: int, about: str) -> None:
     done = home.configure().run("token", *words)
     assert (done.code, done.out) == (code, "")
     assert about in done.err
+
+
+def test_a_token_that_admits(home: Home) -> None:
+    done = home.configure().run("token", "--buyer", "Zoë", "--admission", "kettle")
+    ring = Keyring([SigningKey("k", SECRET.encode())])
+    admission = read_admission(ring, done.out.strip(), time.time() + 3500)
+    assert (admission.buyer, admission.item) == ("Zoë", "kettle")
 
 
 def test_a_token_without_a_key_to_sign_it(home: Home) -> None:

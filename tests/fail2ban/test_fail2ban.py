@@ -65,7 +65,7 @@ def found_in(lines: Sequence[str], folder: Path, *options: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("verdict", [Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.INVALID])
+@pytest.mark.parametrize("verdict", [Verdict.RATE_LIMITED, Verdict.UNIDENTIFIED, Verdict.NOT_ADMITTED, Verdict.INVALID])
 @pytest.mark.parametrize("address", [ADDRESS, "2001:db8:1:2::/64"])
 def test_who_is_turned_away_without_sense_is_found(
     write: Writes, tmp_path: Path, verdict: Verdict, address: str

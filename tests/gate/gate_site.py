@@ -89,6 +89,34 @@ ROUTES: list[dict[str, Any]] = [
         "buyer": {"cookie": "seckill_buyer", "trust": "signed"},
         "on_accept": "json",
     },
+    {
+        "name": "admitted",
+        "path": "/admitted/{sku}",
+        "item": {"path": "sku"},
+        "quantity": {"form": "quantity", "default": 1},
+        "admission": {"required": True},
+        "on_accept": "json",
+    },
+    {
+        "name": "admitted-by-form",
+        "path": "/admitted-by-form/{sku}",
+        "item": {"path": "sku"},
+        "admission": {"required": True, "token": {"form": "admission"}},
+        "on_accept": "json",
+    },
+    {
+        "name": "admitted-by-cookie",
+        "path": "/admitted-by-cookie/{sku}",
+        "item": {"path": "sku"},
+        "admission": {"required": True, "token": {"cookie": "admission"}},
+        "on_accept": "json",
+    },
+    {
+        "name": "hidden",
+        "path": "/hidden/{admission}/{sku}",
+        "item": {"path": "sku"},
+        "admission": {"hidden": True},
+    },
     {"name": "first", "path": "/first/now-{sku}", "item": {"path": "sku"}, "hold": "1h", "on_accept": "json"},
     {"name": "second", "path": "/first/{sku}", "item": {"path": "sku"}, "on_accept": "json"},
     {
@@ -222,6 +250,10 @@ class Shop:
             lines.append(FORM)
             request["body"] = f"quantity={quantity}".encode()
         return ask(self.address, path.format(sku=sku), *lines, **request)
+
+    def ask_admission(self, sku: str, buyer: str, *fields: str, **request: Any) -> Answer:
+        """Ask to be admitted to the sale of an item."""
+        return ask(self.address, f"/seckill/admissions/{sku}", f"X-User: {buyer}", *fields, **request)
 
     def look_up(self, path: str, *fields: str) -> Answer:
         """Ask for an order."""

@@ -250,6 +250,19 @@ def test_units_are_not_given_back_while_the_storefront_may_have_taken_the_order(
 # -- replies that are lost -------------------------------------------------------------------------------
 
 
+def test_a_lost_reply_to_an_admitted_purchase_makes_one_order_and_uses_one_admission(careful: Trouble) -> None:
+    sku = careful.shop.open_sale()
+    careful.shop.ask_admission(sku, "alice")  # connects, so that the next reply is the purchase's
+    token = careful.shop.ask_admission(sku, "alice").json["token"]
+    careful.wire.lose_replies(1)
+    with in_time():
+        answer = careful.shop.buy(sku, "", f"Seckill-Admission: {token}", path="/admitted/{sku}")
+    assert told(answer) == "accepted"
+    assert [order.id for order in careful.shop.orders(sku)] == [answer.json["order"]]
+    assert told(careful.shop.buy(sku, "", f"Seckill-Admission: {token}", path="/admitted/{sku}")) == "not_admitted"
+    assert careful.shop.view(sku).held == 1
+
+
 def test_a_lost_reply_is_asked_for_again_and_costs_one_unit(careful: Trouble) -> None:
     sku = careful.shop.open_sale()
     careful.wire.lose_replies(1)

@@ -15,15 +15,20 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ledger_words import NOW_MS, SKU, Sale, new_order_id, within
 
 from seckill_sidecar.errors import UsageError
-from seckill_sidecar.model import Event, EventKind, Item, State, Verdict
+from seckill_sidecar.model import Admission, Event, EventKind, Item, State, Verdict
 
 pytestmark = pytest.mark.gevent_too
 
 PER_BUYER = 4
 HOLD_MS = 1000
+PER_ADDRESS = 2
+ADMITTED_MS = 1500
 BUYERS = ("ann", "ben", "c\n1")
 KEYS = (None, None, None, "k", "1k")
+ADDRESSES = ("", "", "192.0.2.1", "192.0.2.2")
+NONCES = (None, None, "n1", "n2", "n3")
 FINAL = ("paid", "cancelled", "expired")
+LIVE = ("held", "paid")
 picks = st.integers(0, 20)
 """Which of what there is; order ids differ from run to run, their places don't."""
 
@@ -43,6 +48,7 @@ class Known:
     state: str = "held"
     steps: int = 1
     late: bool = False
+    address: str = ""
 
 
 @dataclass
@@ -57,6 +63,7 @@ class Model:
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     meanings: dict[tuple[str, str], int] = field(default_factory=dict)
     sealed: list[str] = field(default_factory=list)
+    burned: set[str] = field(default_factory=set)
 
     def units(self, *states: str, buyer: str | None = None) -> int:
         return sum(
@@ -67,7 +74,9 @@ class Model:
     def free(self) -> int:
         return self.total - self.units("held", "paid")
 
-    def buy(self, order_id: str, buyer: str, quantity: int, key: str | None) -> tuple[Verdict, str | None]:
+    def buy(
+        self, order_id: str, buyer: str, quantity: int, key: str | None, address: str, admission: Admission | None
+    ) -> tuple[Verdict, str | None]:
         """What is answered, and which order it names."""
         if key and self.meanings.setdefault((buyer, key), quantity) != quantity:
             return Verdict.CONFLICT, None
@@ -78,20 +87,30 @@ class Model:
             return Verdict.UNAVAILABLE, None
         if key and (buyer, key) in self.keys:
             return Verdict.REPLAYED, self.keys[buyer, key]
-        refusal = self._refusal(buyer, quantity)
+        refusal = self._refusal(buyer, quantity, address, admission)
         if refusal:
             return refusal, None
-        self.orders[order_id] = Known(buyer, quantity, self.now_ms + HOLD_MS, len(self.orders) + 1)
+        self.orders[order_id] = Known(buyer, quantity, self.now_ms + HOLD_MS, len(self.orders) + 1, address=address)
+        if admission:
+            self.burned.add(admission.nonce)
         if key:
             self.keys[buyer, key] = order_id
         return Verdict.ACCEPTED, order_id
 
-    def _refusal(self, buyer: str, quantity: int) -> Verdict | None:
+    def _refusal(self, buyer: str, quantity: int, address: str, admission: Admission | None) -> Verdict | None:
         if self.status != "open":
             return Verdict.CLOSED if self.status == "closed" else Verdict.UNAVAILABLE
+        if admission and (admission.until_ms <= self.now_ms or admission.nonce in self.burned):
+            return Verdict.NOT_ADMITTED
         if self.units("held", "paid", buyer=buyer) + quantity > PER_BUYER:
             return Verdict.LIMIT_REACHED
+        if address and self.counted()[address] >= PER_ADDRESS:
+            return Verdict.LIMIT_REACHED
         return Verdict.SOLD_OUT if quantity > self.free else None
+
+    def counted(self) -> Counter[str]:
+        """Orders that stand, by the address that they came from."""
+        return Counter(order.address for order in self.orders.values() if order.address and order.state in LIVE)
 
     def settle(self, order_id: str, state: str) -> str:
         order = self.orders[order_id]
@@ -129,12 +148,18 @@ class LedgerMachine(RuleBasedStateMachine):
         key=st.sampled_from(KEYS),
         again=st.sampled_from((False, False, True)),
         pick=picks,
+        address=st.sampled_from(ADDRESSES),
+        nonce=st.sampled_from(NONCES),
     )
-    def buy(self, buyer: str, quantity: int, key: str | None, again: bool, pick: int) -> None:
+    def buy(
+        self, buyer: str, quantity: int, key: str | None, again: bool, pick: int, address: str, nonce: str | None
+    ) -> None:
         known = [*self.model.orders, *self.model.sealed]
         order_id = pick_from(known, pick) if again and known else new_order_id()
-        verdict, named = self.model.buy(order_id, buyer, quantity, key)
-        decision = self.sale.buy(buyer, quantity, key=key, order_id=order_id)
+        # Each nonce's end is its own, and the third one is over before long.
+        admission = Admission(buyer, SKU, nonce, NOW_MS + (ADMITTED_MS if nonce == "n3" else 10**9)) if nonce else None
+        verdict, named = self.model.buy(order_id, buyer, quantity, key, address, admission)
+        decision = self.sale.buy(buyer, quantity, key=key, order_id=order_id, address=address, admission=admission)
         assert decision.verdict is verdict
         assert (decision.order.id if decision.order else None) == named
         if named:
@@ -203,7 +228,14 @@ class LedgerMachine(RuleBasedStateMachine):
         old = self.model
         self.log.clear()
         self.sale.ask("XTRIM", self.sale.key("outbox"), "MAXLEN", 0)
-        self.model = Model(total, epoch=old.epoch + 1, now_ms=old.now_ms, meanings=old.meanings, sealed=old.sealed)
+        self.model = Model(
+            total,
+            epoch=old.epoch + 1,
+            now_ms=old.now_ms,
+            meanings=old.meanings,
+            sealed=old.sealed,
+            burned=old.burned,
+        )
 
     @rule(chosen=st.sets(picks))
     def hand_off(self, chosen: set[int]) -> None:
@@ -245,6 +277,15 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(count <= PER_BUYER for count in kept.values())
 
     @invariant()
+    def admissions_and_addresses_are_what_the_orders_say(self) -> None:
+        burned = {nonce.decode() for nonce in self.sale.ask("ZRANGE", self.sale.key("admitted"), 0, -1)}
+        assert burned <= self.model.burned
+        assert self.model.burned - burned <= {"n3"}, "only what has ended is forgotten"
+        counts = sorted(map(int, self.sale.ask("HVALS", self.sale.key("addresses"))))
+        assert counts == sorted(self.model.counted().values())
+        assert all(count <= PER_ADDRESS for count in counts)
+
+    @invariant()
     def the_events_tell_the_same_orders(self) -> None:
         told: dict[str, list[Event]] = defaultdict(list)
         for event in [*self.log, *self.sale.outbox()]:
@@ -272,7 +313,7 @@ class LedgerMachine(RuleBasedStateMachine):
 @contextmanager
 def machine_on(url: str) -> Iterator[Callable[[], LedgerMachine]]:
     """A machine whose ledger is this server's."""
-    sale = Sale(url)
+    sale = Sale(url).under(orders_per_address=PER_ADDRESS)
     yield type("Machine", (LedgerMachine,), {"sale": sale})
     sale.close()
 

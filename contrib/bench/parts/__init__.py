@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Told
-from bench.parts import accept, audit, bloom, growth, overload, plot, refuse, sale, writer
+from bench.parts import accept, admission, audit, bloom, growth, overload, plot, refuse, sale, writer
 
 PARTS: Mapping[str, Callable[[int], Told]] = {
     "sale": sale.measure,
     "accept": accept.measure,
     "refuse": refuse.measure,
+    "admission": admission.measure,
     "writer": writer.measure,
     "growth": growth.measure,
     "overload": overload.measure,

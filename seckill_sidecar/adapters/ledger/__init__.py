@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+from seckill_sidecar.adapters.ledger.admitting import AdmissionRules
 from seckill_sidecar.adapters.ledger.asking import LedgerRules
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
 from seckill_sidecar.adapters.ledger.examination import examine
@@ -20,9 +22,9 @@ from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "Keys", "LedgerRules", "Line", "RedisInvitations", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger",
-    "connect_invitations", "connect_ledger", "connect_shadow", "connect_standings", "connect_switches",
-    "examine_ledger", "sku_of",
+    "AdmissionRules", "Keys", "LedgerRules", "Line", "RedisInvitations", "RedisLedger", "RedisStandings",
+    "RedisSwitches", "ShadowLedger", "connect_invitations", "connect_ledger", "connect_shadow", "connect_standings",
+    "connect_switches", "examine_ledger", "sku_of",
 ]  # fmt: skip
 
 
@@ -56,7 +58,21 @@ def _rules(settings: Settings) -> LedgerRules:
         address_rate=settings.limits.address,
         outbox_bound=settings.ledger.outbox,
         idempotency_seconds=settings.ledger.idempotency,
+        admission=AdmissionRules(
+            before_ms=int(settings.admission.before * 1000),
+            lifetime_ms=int(settings.admission.lifetime * 1000),
+            buyer_rate=settings.admission.buyer,
+            address_rate=settings.admission.address,
+        ),
+        orders_per_address=settings.limits.orders_per_address,
+        address_key=_address_key(settings),
     )
+
+
+def _address_key(settings: Settings) -> bytes:
+    # The oldest key: a new one that comes before it changes what stands for nobody.
+    secret = settings.keys[-1].secret.get_secret_value() if settings.keys else ""
+    return hashlib.blake2b(f"address\n{secret}".encode(), digest_size=32).digest()
 
 
 def connect_standings(settings: Settings, clock: Clock) -> RedisStandings:

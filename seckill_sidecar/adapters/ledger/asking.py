@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import Any
 
 from seckill_sidecar.adapters.ledger import scripts
+from seckill_sidecar.adapters.ledger.admitting import AdmissionRules, bucket
 from seckill_sidecar.adapters.ledger.keys import Keys
 from seckill_sidecar.adapters.ledger.line import RUN_ID, Line
 from seckill_sidecar.clock import Deadline
@@ -20,14 +22,15 @@ class LedgerRules:
     address_rate: Rate | None = None
     outbox_bound: int = 1_000_000
     idempotency_seconds: float = 86_400.0
+    admission: AdmissionRules = field(default_factory=AdmissionRules)
+    orders_per_address: int | None = None
+    """Orders an address may hold or have paid; None for no cap."""
+    address_key: bytes = b""
+    """What keeps addresses from being read out of the ledger, 64 bytes at most."""
 
     def rate_arguments(self) -> tuple[int, int, int, int]:
         """Interval in microseconds and burst, of the buyer's and of the address's bucket."""
-        return (*_bucket(self.buyer_rate), *_bucket(self.address_rate))
-
-
-def _bucket(rate: Rate | None) -> tuple[int, int]:
-    return (0, 0) if rate is None else (max(1, round(rate.per * 1_000_000 / rate.count)), rate.burst)
+        return (*bucket(self.buyer_rate), *bucket(self.address_rate))
 
 
 class Asking:
@@ -38,6 +41,7 @@ class Asking:
         self._keys = keys
         self._rules = rules
         self._rates = rules.rate_arguments()
+        self._per_address = rules.orders_per_address or 0
 
     def keys_of(self, purchase: Purchase) -> list[str]:
         """The script's KEYS."""
@@ -46,6 +50,7 @@ class Asking:
 
     def argv_of(self, purchase: Purchase, seen: tuple[int, int], now_us: str) -> tuple[Any, ...]:
         """The script's ARGV; ``seen`` is the epoch, and the event of it, that the ledger must have at least."""
+        admission = purchase.admission
         return (
             purchase.order_id,
             purchase.buyer,
@@ -58,8 +63,19 @@ class Asking:
             *seen,
             self._rules.outbox_bound,
             *self._rates,
+            "" if admission is None else admission.nonce,
+            0 if admission is None else admission.until_ms,
+            self._counted(purchase) if self._per_address else "",
+            self._per_address,
             now_us,
         )
+
+    def _counted(self, purchase: Purchase) -> str:
+        """What stands for the client's address in this item's books; empty if nobody knows it."""
+        if not purchase.address:
+            return ""
+        text = f"{purchase.item}\n{purchase.address}".encode()
+        return hashlib.blake2b(text, digest_size=12, key=self._rules.address_key).hexdigest()
 
     def bind(self, purchase: Purchase, deadline: Deadline) -> bool:
         """Bind the idempotency key to this purchase, across items; False if it is bound to another.

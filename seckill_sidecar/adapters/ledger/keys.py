@@ -26,7 +26,7 @@ class Keys:
         return Keys(self.prefix, "shadow:")
 
     def of(self, sku: str, part: str) -> str:
-        """A key of an item: ``item buyers orders keys due outbox sealed invited``."""
+        """A key of an item: ``item buyers orders keys due outbox sealed admitted addresses invited``."""
         return f"{self.prefix}:{{{sku}}}:{self.side}{part}"
 
     def rate_buyer(self, purchase: Purchase) -> str:
@@ -34,6 +34,10 @@ class Keys:
 
     def rate_address(self, purchase: Purchase) -> str:
         return f"{self.prefix}:{{{purchase.item}}}:{self.side}rate:address:{purchase.address}"
+
+    def admission_rate(self, sku: str, scope: str, who: str) -> str:
+        """How often was asked for admission by ``who``, a buyer or an address, as ``scope`` says."""
+        return f"{self.prefix}:{{{sku}}}:rate:admission:{scope}:{who}"
 
     def binding(self, purchase: Purchase) -> str:
         """What an idempotency key is bound to, across items; hashed, since a client chose it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from seckill_sidecar.adapters.ledger import replies, scripts
+from seckill_sidecar.adapters.ledger.admitting import Admitting
 from seckill_sidecar.adapters.ledger.asking import Asking, LedgerRules
 from seckill_sidecar.adapters.ledger.fence import UNVERIFIED, Fence
 from seckill_sidecar.adapters.ledger.keys import Keys
@@ -16,6 +17,7 @@ from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import LedgerUntrusted, StoreError, UsageError
 from seckill_sidecar.model import (
     ORDER_ID,
+    Admittance,
     Decision,
     Item,
     ItemView,
@@ -47,6 +49,7 @@ class RedisLedger:
         self._keys = keys
         self._clock = clock
         self._asking = Asking(line, keys, rules)
+        self._admitting = Admitting(keys, rules.admission)
         self._rebuilding = Rebuilding(line, keys, clock)
         self.now_us = now_us
         self._seen: dict[str, tuple[int, int]] = {}
@@ -64,6 +67,11 @@ class RedisLedger:
         decision = replies.read_decision(purchase.item, reply)
         self._see(purchase.item, decision.order, decision.chain)
         return decision
+
+    def admit(self, sku: str, buyer: str, address: str, deadline: Deadline) -> Admittance:
+        """Whether this buyer is admitted to an item's sale; see admit.lua."""
+        keys, argv = self._admitting.call(sku, buyer, address, self.now_us)
+        return replies.read_admittance(sku, self._run_fenced(sku, scripts.ADMIT, keys, argv, deadline))
 
     def _run_fenced(self, sku: str, script: Script, keys: list[str], argv: tuple[Any, ...], deadline: Deadline) -> Any:
         """A script's reply; an item that is unverified on this server is verified first, if that can be done."""

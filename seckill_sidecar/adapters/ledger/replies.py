@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from seckill_sidecar.errors import BadMessage, LedgerUntrusted
-from seckill_sidecar.model import Decision, Event, ItemView, Order, Settled, Settlement, State, Verdict
+from seckill_sidecar.model import Admittance, Decision, Event, ItemView, Order, Settled, Settlement, State, Verdict
 
 SEALED = "sealed"
 _T = TypeVar("_T")
@@ -26,8 +26,10 @@ def read_decision(sku: str, reply: Sequence[Any]) -> Decision:
                 return Decision(verdict, order=read_order(sku, order_id, record, epoch))
             case Verdict.SOLD_OUT, [left]:
                 return Decision(verdict, available=int(left))
-            case Verdict.LIMIT_REACHED, [_, _]:
-                return Decision(verdict)
+            case Verdict.LIMIT_REACHED, [scope, _, _]:
+                return Decision(verdict, scope=scope.decode())
+            case Verdict.NOT_ADMITTED, [reason]:
+                return Decision(verdict, reason=reason.decode())
             case Verdict.NOT_OPEN, [milliseconds]:
                 return Decision(verdict, retry_after=int(milliseconds) / 1000)
             case Verdict.RATE_LIMITED, [scope, milliseconds]:
@@ -39,6 +41,16 @@ def read_decision(sku: str, reply: Sequence[Any]) -> Decision:
     except (ValueError, TypeError, AttributeError, BadMessage) as error:
         raise LedgerUntrusted("ledger", f"reserve.lua answered {reply!r}: {error}") from error
     raise LedgerUntrusted("ledger", f"reserve.lua answered {reply!r}")
+
+
+def read_admittance(sku: str, reply: Sequence[Any]) -> Admittance:
+    """An ``Admittance`` from what admit.lua returned."""
+    match reply:
+        case [b"admitted", int(until_ms)]:
+            return Admittance(until_ms=until_ms)
+        case [b"sold_out"]:
+            return Admittance(Decision(Verdict.SOLD_OUT))
+    return Admittance(read_decision(sku, reply))
 
 
 def read_settled(sku: str, order_id: str, reply: Sequence[Any]) -> Settled:

@@ -29,29 +29,34 @@ class Script:
 
 RESERVE = Script.read(
     "reserve",
-    keys="item buyers orders keys due outbox sealed rate_buyer rate_address",
+    keys="item buyers orders keys due outbox sealed admitted addresses rate_buyer rate_address",
     argv="order_id buyer quantity key sku hold traceparent run_id epoch least outbox_bound "
-    "buyer_interval buyer_burst address_interval address_burst now",
+    "buyer_interval buyer_burst address_interval address_burst nonce admitted_until address per_address now",
+)
+ADMIT = Script.read(
+    "admit",
+    keys="item orders rate_buyer rate_address",
+    argv="run_id before lifetime buyer_interval buyer_burst address_interval address_burst now",
 )
 SETTLE = Script.read(
     "settle",
-    keys="item buyers orders due outbox sealed",
+    keys="item buyers orders due outbox sealed addresses",
     argv="order_id state reason sku run_id epoch least now",
 )
 LOAD = Script.read(
     "load",
-    keys="item buyers orders keys due outbox",
+    keys="item buyers orders keys due outbox addresses",
     argv="action units status opens_at closes_at per_buyer hold replaces epoch run_id",
 )
 REBUILD = Script.read(
     "rebuild",
-    keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due rebuild",
+    keys="item buyers orders keys due outbox new_buyers new_orders new_keys new_due rebuild addresses",
     argv="action run_id now content rebuild",
 )
 SHADOW = Script.read(
     "shadow",
-    keys="real item buyers orders keys due outbox",
+    keys="real item buyers orders keys due outbox admitted addresses",
     argv="action run_id lifetime",
 )
 PERMITTED = Script.read("permitted", keys="item", argv="")
-ALL = (RESERVE, SETTLE, LOAD, REBUILD, SHADOW, PERMITTED)
+ALL = (RESERVE, ADMIT, SETTLE, LOAD, REBUILD, SHADOW, PERMITTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seckill_sidecar.settings.rules import (
+    admission,
     buyers,
     cross_site,
     invited,
@@ -18,6 +19,20 @@ from seckill_sidecar.settings.rules import (
 )
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, cross_site, buyers, invited, stores, moments, statements, listening, tracing)
+_FILES = (
+    templates,
+    routing,
+    modes,
+    origin,
+    cross_site,
+    buyers,
+    invited,
+    admission,
+    stores,
+    moments,
+    statements,
+    listening,
+    tracing,
+)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))

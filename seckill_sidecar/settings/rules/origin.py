@@ -109,6 +109,7 @@ def proxies_that_anyone_can_be(settings: Settings) -> Iterator[Finding]:
 
 @caution("identity", "limits")
 def address_limits_behind_an_unknown_proxy(settings: Settings) -> Iterator[Finding]:
-    if settings.limits.address and not settings.identity.trusted_proxies:
-        what = "without identity.trusted_proxies, all clients behind nginx count as one address; name nginx there"
-        yield Finding(("limits", "address"), what)
+    for name in ("address", "orders_per_address"):
+        if getattr(settings.limits, name) and not settings.identity.trusted_proxies:
+            what = "without identity.trusted_proxies, all clients behind nginx count as one address; name nginx there"
+            yield Finding(("limits", name), what)

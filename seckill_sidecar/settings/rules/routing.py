@@ -75,8 +75,8 @@ def routes_stay_off_our_own_addresses(settings: Settings) -> Iterator[Finding]:
 @rule()
 def a_get_has_no_body(settings: Settings) -> Iterator[Finding]:
     for path, route in request_kinds(settings):
-        body = [(name, source.kind) for name, source in sources(route) if source.kind in ("form", "json")]
-        for where in [(name, kind) for name, kind in body] + ([("form",)] if route.form else []):
+        body: list[Path] = [(*name, source.kind) for name, source in sources(route) if source.kind in ("form", "json")]
+        for where in [*body, *([("form",)] if route.form else [])]:
             if "GET" in route.methods:
                 yield Finding((*path, *where), "a GET request has no body; use query, or take GET out of methods")
 

@@ -50,12 +50,14 @@ def request_kinds(settings: Settings) -> Iterator[tuple[Path, RequestKind]]:
         yield ("settles", i), settle
 
 
-def sources(route: RequestKind) -> Iterator[tuple[str, Source]]:
-    """Each place from which a route takes a value, by its key."""
+def sources(route: RequestKind) -> Iterator[tuple[Path, Source]]:
+    """Each place from which a route takes a value, by its keys."""
     for name in ("item", "quantity", "buyer", "idempotency", "order"):
         source = getattr(route, name, None)
         if isinstance(source, Source):
-            yield name, source
+            yield (name,), source
+    if isinstance(route, Route) and route.admission.required and not route.admission.hidden:
+        yield ("admission", "token"), route.admission.token
 
 
 def buyers(settings: Settings) -> Iterator[tuple[Path, BuyerSource]]:
@@ -73,4 +75,4 @@ def all_sources(settings: Settings) -> Iterator[tuple[Path, Source]]:
         yield ("identity", "buyer"), settings.identity.buyer
     for path, route in request_kinds(settings):
         for name, source in sources(route):
-            yield (*path, name), source
+            yield (*path, *name), source

@@ -56,7 +56,7 @@ def path_sources_are_in_the_template(settings: Settings) -> Iterator[Finding]:
             wanted = source.path
             if wanted is not None and wanted not in known:
                 what = f"{quoted(wanted)} is no {{name}} in {quoted(route.path)}; it has {', '.join(known) or 'none'}"
-                yield Finding((*path, name, "path"), what)
+                yield Finding((*path, *name, "path"), what)
 
 
 @rule("identity")
