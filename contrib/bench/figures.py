@@ -45,6 +45,8 @@ BOUNDS: Mapping[str, Bound] = {
     "overload_p99": Bound(most=5),
     "audit_rss_mb": Bound(most=200),
     "rebuild_s": Bound(most=60),
+    "waiters_slowest_s": Bound(most=1),
+    "waiter_kib": Bound(most=100),
 }
 """By name; a figure without a bound is told all the same."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Told
-from bench.parts import accept, audit, growth, overload, plot, refuse, sale, writer
+from bench.parts import accept, audit, growth, overload, plot, refuse, sale, waiters, writer
 
 PARTS: Mapping[str, Callable[[int], Told]] = {
     "sale": sale.measure,
@@ -13,6 +13,7 @@ PARTS: Mapping[str, Callable[[int], Told]] = {
     "growth": growth.measure,
     "overload": overload.measure,
     "audit": audit.measure,
+    "waiters": waiters.measure,
 }
 """Each is given the number of rounds."""
 
