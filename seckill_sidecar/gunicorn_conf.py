@@ -12,7 +12,7 @@ monkey.patch_all()
 import atexit  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
 from seckill_sidecar.adapters.systemd import ADDRESS, READY, passed_doors, teller  # noqa: E402
@@ -20,6 +20,7 @@ from seckill_sidecar.clock import SystemClock  # noqa: E402
 from seckill_sidecar.errors import Problem  # noqa: E402
 from seckill_sidecar.observers.log import FewLines, let_go_of_full_outputs  # noqa: E402
 from seckill_sidecar.plugs import listeners, master  # noqa: E402
+from seckill_sidecar.plugs.listeners import allow_open_files, files_needed  # noqa: E402
 from seckill_sidecar.settings import Settings, inspect, load  # noqa: E402
 from seckill_sidecar.wiring import config_path, listening, sidecar  # noqa: E402
 
@@ -67,12 +68,13 @@ def _of(settings: Settings) -> dict[str, Any]:
     """What follows from the YAML, and changes with it by a reload."""
     return {
         "workers": settings.serve.workers,
-        "worker_connections": settings.limits.connections,
+        "worker_connections": settings.limits.connections + settings.results.places,
         "loglevel": settings.log.level,
     }
 
 
 globals().update(_of(_settings))
+_when_stopping: list[Callable[[], None]] = []
 
 
 def on_starting(server: Any) -> None:
@@ -107,10 +109,11 @@ def _where_it_listens_now(settings: Settings, server: Any) -> Settings:
 
 def application() -> Any:
     """What each worker serves, by the settings of the master: a worker that is replaced does not read them anew."""
-    return sidecar(_settings)
+    return sidecar(_settings, _when_stopping.append)
 
 
 def post_worker_init(worker: Any) -> None:
     """In a worker that is about to serve."""
-    del worker
+    worker.when_stopping = tuple(_when_stopping)
+    allow_open_files(files_needed(_settings))
     _tell_systemd(READY)

@@ -48,6 +48,8 @@ BOUNDS: Mapping[str, Bound] = {
     "rebuild_s": Bound(most=60),
     "bloom_mb": Bound(most=2.5),
     "bloom_false_percent": Bound(most=0.1),
+    "waiters_slowest_s": Bound(most=1),
+    "waiter_kib": Bound(most=100),
 }
 """By name; a figure without a bound is told all the same."""
 

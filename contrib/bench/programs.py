@@ -18,6 +18,7 @@ WORKERS = 2
 class Web(Server):
     """A program that serves HTTP by gunicorn."""
 
+    starts_within: ClassVar[float] = 90.0
     stops_within: ClassVar[float] = 45.0
     asked: ClassVar[str]
     """A path that the program answers, in whatever way, as soon as it is ready."""

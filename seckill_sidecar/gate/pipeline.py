@@ -252,7 +252,7 @@ class Pipeline:
             headers = self._reply.storefront_headers(order)
             if trace.storefront:
                 headers.append(("Traceparent", trace.storefront))
-            return Forward(order, match, headers, self._reply.cookie(order), trace)
+            return Forward(order, match, headers, self._reply.answer_headers(order), trace)
         return self._reply.accepted(request, match.route, order, decision.verdict)
 
     def _baffled(self, visit: _Visit, error: Exception) -> Refusal:

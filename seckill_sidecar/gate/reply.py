@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -49,6 +49,9 @@ _TOKEN_SECONDS = 7 * 86_400.0
 COOKIE = "seckill_order"
 """Names a buyer who holds an order: nginx's shield lets such requests pass."""
 _COOKIE_SECONDS = 86_400
+RECEIPT_HEADER = "X-Seckill-Receipt"
+"""The receipt beside an answer of the storefront's own."""
+_KEEP = "; keep this address, it is your receipt"
 _NO_STORE = ("Cache-Control", "no-store")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -61,9 +64,18 @@ _PAGE = """<!doctype html>
 class Reply:
     """Answers of one site."""
 
-    def __init__(self, prefix: str, keyring: Keyring, limits: Limits, clock: Clock, shielded: bool = False) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        keyring: Keyring,
+        limits: Limits,
+        clock: Clock,
+        shielded: bool = False,
+        receipt_seconds: float = 30 * 86_400.0,
+    ) -> None:
         """``prefix`` is where the site's own addresses live, ``/seckill/`` by default.
 
+        A receipt is worth something for ``receipt_seconds``.
         On a ``shielded`` site, who has an order gets a cookie with which to pass the shield.
         """
         self._prefix = prefix
@@ -71,12 +83,18 @@ class Reply:
         self._limits = limits
         self._clock = clock
         self._gives_cookies = shielded and bool(keyring)
+        self._receipt_seconds = receipt_seconds
 
     # -- accepted
 
     def storefront_headers(self, order: Order) -> list[tuple[str, str]]:
         """What an accepted request carries to the storefront, signed if the site has keys."""
         return self._keyring.storefront_headers(order, self._clock.wall())
+
+    def answer_headers(self, order: Order) -> list[tuple[str, str]]:
+        """What the storefront's own answer to an accepted purchase gets on its way to the buyer."""
+        receipt = self._receipt(order)
+        return [*self.cookie(order), *([(RECEIPT_HEADER, receipt)] if receipt else [])]
 
     def cookie(self, order: Order) -> list[tuple[str, str]]:
         """The field that sets the cookie of an order that stands, if this site gives cookies."""
@@ -101,19 +119,23 @@ class Reply:
         return self._order_answer(order, Verdict.ACCEPTED, _KEPT_STATUS, title, prefers_page(request))
 
     def _order_answer(self, order: Order, verdict: Verdict, status: int, title: str, as_page: bool) -> Answer:
-        poll = self._poll_path(order.id, order.buyer)
+        receipt = self._receipt(order)
+        addresses = self._addresses(order.id, receipt or self._order_token(order.id, order.buyer))
+        poll = addresses["poll"]
         headers = [_NO_STORE, *self.cookie(order)]
         if as_page:
             detail = f"Order {order.id}: {order.quantity} × {order.item}, {order.state.value}."
-            more = f'<p><a href="{html.escape(poll)}">See how it stands</a></p>'
+            more = f'<p><a href="{html.escape(poll)}">See how it stands</a>{_KEEP if receipt else ""}</p>'
             return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, headers, title, detail, more)
         if status == VERDICTS[Verdict.ACCEPTED][0]:
             headers.append(("Location", poll))
-        body = {"verdict": verdict.value, "title": title, **order_members(order), "poll": poll}
+        body = {"verdict": verdict.value, "title": title, **order_members(order), **addresses}
+        if receipt:
+            body["receipt"] = receipt
         return _json(status, headers, "application/json", body)
 
     def _fill_in(self, template: str, order: Order) -> str:
-        token = self._order_token(order.id, order.buyer)
+        token = self._receipt(order) or self._order_token(order.id, order.buyer)
         return template.format(
             order=quote(order.id, safe=""), item=quote(order.item, safe=""), token=quote(token, safe="")
         )
@@ -123,9 +145,16 @@ class Reply:
             return ""
         return self._keyring.order_token(order_id, buyer, self._clock.wall() + _TOKEN_SECONDS)
 
-    def _poll_path(self, order_id: str, buyer: str) -> str:
-        token = self._order_token(order_id, buyer)
-        return f"{self._prefix}orders/{quote(order_id, safe='~')}" + (f"?token={token}" if token else "")
+    def _receipt(self, order: Order) -> str:
+        """Proves that the order was accepted. Of one that stands no more it would prove too much."""
+        if not self._keyring or order.state in _GONE:
+            return ""
+        return self._keyring.receipt(order, self._clock.wall() + self._receipt_seconds)
+
+    def _addresses(self, order_id: str, token: str) -> dict[str, str]:
+        """Where its buyer hears of an order: asked for, as events, and through a WebSocket."""
+        path, query = f"{self._prefix}orders/{quote(order_id, safe='~')}", f"?token={token}" if token else ""
+        return {"poll": f"{path}{query}", "events": f"{path}/events{query}", "socket": f"{path}/socket{query}"}
 
     # -- refused
 
@@ -138,22 +167,25 @@ class Reply:
         status = refusal.status or VERDICTS[refusal.verdict][0]
         title = _title(refusal.verdict, status)
         headers = [_NO_STORE, *_waiting_headers(refusal)]
-        poll = self._poll_path(refusal.order_id, buyer) if refusal.order_id else ""
+        addresses = {}
+        if refusal.order_id:
+            addresses = self._addresses(refusal.order_id, self._order_token(refusal.order_id, buyer))
+        poll = addresses.get("poll")
         if prefers_page(request):
             more = f'<p><a href="{html.escape(poll)}">See whether it went through</a></p>' if poll else ""
             return _page(status, headers, title, refusal.detail, more)
         if poll or refusal.retry_after is not None or refusal.available is not None:
-            return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, poll))
+            return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, addresses))
         return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
 
-    def _problem(self, refusal: Refusal, status: int, title: str, poll: str) -> dict[str, Any]:
+    def _problem(self, refusal: Refusal, status: int, title: str, addresses: Mapping[str, str]) -> dict[str, Any]:
         problem = _problem_members(refusal.verdict, status, title, refusal.detail)
         if refusal.retry_after is not None:
             problem["retry_after"] = _whole_seconds(refusal.retry_after)
         if refusal.available is not None:
             problem["available"] = refusal.available
-        if poll:
-            problem |= {"order": refusal.order_id, "poll": poll}
+        if addresses:
+            problem |= {"order": refusal.order_id, **addresses}
         return problem
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,8 +12,11 @@ from pathlib import Path
 
 from seckill_sidecar.adapters.systemd import Door
 from seckill_sidecar.errors import CannotListen, NotPermitted, UsageError, running_as
+from seckill_sidecar.settings.schema import Settings
 
 _UNIX = "unix:"
+_OTHER_FILES = 64
+"""What a worker has open besides connections: stores, log, libraries."""
 
 
 def doors_to_open(wanted: Sequence[str], passed: Sequence[Door]) -> list[str]:
@@ -36,6 +40,20 @@ def bindings(wanted: Sequence[str], passed: Sequence[Door], backlog: int, umask:
     """gunicorn's ``bind``. Beside passed sockets it opens none by itself, so the others are opened here for it."""
     missing = doors_to_open(wanted, passed)
     return [f"fd://{_opened(listen, backlog, umask)}" for listen in missing] if passed else missing
+
+
+def files_needed(settings: Settings) -> int:
+    """Files that one worker may have open at once."""
+    connections = settings.limits.connections + settings.results.places
+    return connections + settings.storefront.connections + _OTHER_FILES
+
+
+def allow_open_files(needed: int) -> None:
+    """Raise this process's limit of open files, each of which may be a connection, as far as it may by itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def try_doors(listens: Sequence[str]) -> None:

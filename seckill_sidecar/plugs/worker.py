@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
@@ -86,9 +87,18 @@ def create(req: Any, *args: Any, response_class: type = PassedOnResponse, **kwar
 class SidecarWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker with ``PassedOnResponse`` and ``seckill.raw_headers``."""
 
+    when_stopping: Sequence[Callable[[], None]] = ()
+    """What to do as soon as it is told to end: whoever waits for something would hold it up."""
+
     def init_process(self) -> None:
         wsgi.create = create  # gunicorn has no setting for it; in this worker's process only
         super().init_process()
+
+    def handle_exit(self, *args: Any) -> None:
+        """TERM, which is also how gunicorn's master replaces its workers for a reload."""
+        super().handle_exit(*args)
+        for stop in self.when_stopping:
+            gevent.spawn(stop)  # a signal's handler must not wait for a lock
 
     def handle_request(self, *args: Any) -> None:
         """Serve one request, and let the other connections have their turn.

@@ -25,6 +25,7 @@ _ALLOWED = {
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "1 to 64 letters, digits and . _ -, beginning with a letter or digit",
     "^/([A-Za-z0-9._-]+/)+$": "a path that begins and ends with /, for example /seckill/",
     "^(/[A-Za-z0-9._-]+)+$": "an absolute path of letters, digits and . _ -, for example /run/seckill/shield",
+    r"^https?://[A-Za-z0-9.-]+(:[0-9]+)?$": "an origin, for example https://m.shop.example",
     r"^(\$[a-z0-9_]+)?$": "one variable of nginx, for example $remote_user",
 }
 _NO_SCALAR = ("a mapping", "a list", "nothing", "null")

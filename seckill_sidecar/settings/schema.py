@@ -514,6 +514,33 @@ class Nginx(Section):
     )
 
 
+class Results(Section):
+    """How buyers hear of the results of their purchases."""
+
+    waiters: int | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="buyers who wait for a result at the same moment, a process; more are told to ask again later. null: 10000 in the sidecar, none in a Python site's own server, where each may take one of its threads",
+    )
+    longest: Duration = Field(300.0, gt=0, description="how long one may wait for it, as events or by WebSocket")
+    wait: Duration = Field(30.0, gt=0, description="what ?wait= may ask for, at most")
+    heartbeat: Duration = Field(
+        15.0, gt=0, description="after so long without news something is said, which finds out who is gone"
+    )
+    receipt: Duration = Field(
+        2_592_000.0, gt=0, description="how long a receipt is worth something; its key has to stay among keys"
+    )
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]+)?$")], ...] = Field(
+        (), description="other origins whose pages may open the WebSocket, for example https://m.shop.example"
+    )
+
+    @property
+    def places(self) -> int:
+        """Waiters a sidecar's process has room for."""
+        return 10_000 if self.waiters is None else self.waiters
+
+
 class Operator(Section):
     """The operator's API: orders settled and shown by other programs, at an address of its own."""
 
@@ -571,6 +598,7 @@ class Settings(Outline):
 
     stores: Stores = Stores()
     serve: Serve = Serve()
+    results: Results = Results()
     operator: Operator = Operator()
     shield: Shield = Shield()
     nginx: Nginx = Nginx()

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from seckill_sidecar.errors import SeckillError
-from seckill_sidecar.model import Order
+from seckill_sidecar.model import Order, State
 
 BUYER = "buyer"
 ORDER = "order"
+RECEIPT = "receipt"
 PROBE = "probe"
 ADMISSION = "admission"
 _LONGEST = 2048
@@ -51,6 +52,15 @@ class SigningKey:
         state = self._keyed.copy()
         state.update(text.encode("utf-8", "replace"))
         return state.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who may ask for an order."""
+
+    buyer: str
+    receipt: Order | None = None
+    """The order as it was accepted, if that is what the token proves."""
 
 
 class Keyring:
@@ -95,12 +105,30 @@ class Keyring:
         """A token that proves that its bearer may ask for this order."""
         return self.sign(ORDER, f"{order_id}\n{buyer}", expires)
 
+    def receipt(self, order: Order, expires: float) -> str:
+        """A token that proves that this order was accepted as it is, and lets its bearer ask for it."""
+        terms = (order.id, str(order.quantity), str(order.accepted_at_ms), str(order.due_at_ms), order.buyer)
+        return self.sign(RECEIPT, "\n".join(terms), expires)
+
     def bearer_of(self, token: str, order_id: str, now: float) -> str:
-        """The buyer for whom this order's token was made; raises InvalidToken."""
-        named, _, buyer = self.verify(ORDER, token, now).partition("\n")
+        """The buyer for whom this order's token or receipt was made; raises InvalidToken."""
+        return self.read_order_token(token, order_id, now).buyer
+
+    def read_order_token(self, token: str, order_id: str, now: float) -> Bearer:
+        """Who bears this order's token, or its receipt; raises InvalidToken."""
+        try:
+            named, quantity, accepted_at, due_at, buyer = self.verify(RECEIPT, token, now).split("\n", 4)
+        except InvalidToken:
+            named, _, buyer = self.verify(ORDER, token, now).partition("\n")
+            bearer = Bearer(buyer)
+        else:
+            item = named.partition("~")[0]
+            bearer = Bearer(
+                buyer, Order(named, item, 0, 0, buyer, int(quantity), State.HELD, int(accepted_at), int(due_at))
+            )
         if named != order_id:
             raise InvalidToken("it was made for another order")
-        return buyer
+        return bearer
 
     def pseudonym(self, buyer: str) -> str:
         """12 hex digits that stand for this buyer wherever the same key signs; empty without a key."""

@@ -24,11 +24,13 @@ class Admission(Gate):
         """What is asked of whoever wants to be admitted, besides identity and rate; in this order."""
         return ()
 
-    def _admission_resource(self) -> AdmissionResource | None:
-        """None if no route asks for admission."""
+    def admission_resources(self) -> dict[str, object]:
+        """Their address below the prefix, if any route asks for admission."""
+        asked = any(route.admission.asked for route in self.settings.routes)
+        return {"admissions/{sku}": self._admission_resource()} if asked else {}
+
+    def _admission_resource(self) -> AdmissionResource:
         settings = self.settings
-        if not any(route.admission.asked for route in settings.routes):
-            return None
         # The reply names the rates by which it was refused, and here these are the admission's.
         rates = {"buyer": settings.admission.buyer, "address": settings.admission.address}
         reply = Reply(settings.serve.prefix, self.keyring, settings.limits.model_copy(update=rates), self.clock)

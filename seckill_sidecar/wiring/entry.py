@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,13 @@ def listening(settings: Settings) -> list[str]:
     return [settings.serve.listen, *([operator.listen] if operator.token is not None else [])]
 
 
-def sidecar(settings: Settings | None = None) -> Any:
-    """The sidecar's WSGI application for gunicorn; without settings, by the YAML that ``SECKILL_CONFIG`` names."""
+def sidecar(
+    settings: Settings | None = None, when_stopping: Callable[[Callable[[], None]], object] = atexit.register
+) -> Any:
+    """The sidecar's WSGI application for gunicorn; without settings, by the YAML that ``SECKILL_CONFIG`` names.
+
+    ``when_stopping`` is told what is to be called as soon as this process is about to end.
+    """
     settings = settings or load(config_path(), os.environ)
     set_up_logging(settings)
     faults.arm(os.environ)
@@ -54,6 +59,7 @@ def sidecar(settings: Settings | None = None) -> Any:
     site.keep_shield()
     site.tick()
     atexit.register(site.end_tracing)
+    when_stopping(site.waiting.stop)
     return site.doors(site.middleware(storefront))
 
 

@@ -20,25 +20,26 @@ from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Middleware
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
-from seckill_sidecar.plugs.own import OrderResource, own_application
+from seckill_sidecar.plugs.own import own_application
 from seckill_sidecar.plugs.probe import Probe
+from seckill_sidecar.plugs.results.sockets import Conversations
 from seckill_sidecar.wiring.admission import Admission
+from seckill_sidecar.wiring.results import Results
 
 
-class Plugs(Admission):
+class Plugs(Results, Admission):
     """What stands around the gate of one site."""
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        own = own_application(
-            self.settings.serve.prefix, self._order_resource(), self._unserved_resource(), self._admission_resource()
-        )
+        resources = self.result_resources() | self.admission_resources() | self._unserved_resources()
+        own = own_application(self.settings.serve.prefix, resources)
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
         return Middleware(
             application,
             self.gate,
-            own,
+            Conversations(own),
             self.settings.serve.prefix,
             self.breaker("storefront"),
             self._probe(),
@@ -63,20 +64,11 @@ class Plugs(Admission):
     def _tickets(self) -> Tickets:
         return Tickets(self.settings.serve.prefix, self.keyring, self.clock)
 
-    def _order_resource(self) -> OrderResource:
-        return OrderResource(
-            self.look_up,
-            self._identifier,
-            self.settings.identity.buyer,
-            self.keyring,
-            self.clock,
-            self.settings.timeouts.request,
-        )
-
-    def _unserved_resource(self) -> UnservedResource | None:
+    def _unserved_resources(self) -> dict[str, object]:
         if self.settings.serve.hand_over != "x-accel":
-            return None
-        return UnservedResource(self._tickets, self.look_up, self.gate, self.settings.timeouts.request)
+            return {}
+        unserved = UnservedResource(self._tickets, self.look_up, self.gate, self.settings.timeouts.request)
+        return {"unserved/{ticket}/{how}": unserved}
 
     def doors(self, public: Application) -> Application:
         """What gunicorn serves: this application, and the operator's API at its own address if that is on."""

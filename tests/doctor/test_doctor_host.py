@@ -82,7 +82,7 @@ def few_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("few_files")
 def test_too_few_open_files_are_found(practice: Practice) -> None:
-    practice.examine().expect("warn", "host", "open-files", "LimitNOFILE=1128")
+    practice.examine().expect("warn", "host", "open-files", "LimitNOFILE=11128")
 
 
 @pytest.mark.parametrize(("free", "level"), [(1 << 20, "FAIL"), (32 << 20, "WARN"), (1 << 30, "OK")])

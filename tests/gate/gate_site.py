@@ -15,7 +15,7 @@ from gate_client import FORM, Address, Answer, ask
 from gate_plugs import PLUGS, SECRET, Plug, Sidecar, Storefront
 
 from seckill_sidecar.clock import Deadline, SystemClock
-from seckill_sidecar.model import Item, ItemView, Order, OutboxEntry
+from seckill_sidecar.model import Event, EventKind, Item, ItemView, Order, OutboxEntry
 from seckill_sidecar.settings import load
 from seckill_sidecar.settings.schema import Timeouts
 from seckill_sidecar.wire.tokens import BUYER, ORDER
@@ -143,6 +143,7 @@ SETTINGS: dict[str, Any] = {
     "routes": ROUTES,
     "limits": {"buyer": "6/m", "address": "30/m", "body": "4KiB"},
     "timeouts": {"request": "10s", "ledger": "3s", "broker": "3s", "storefront": "3s"},  # no test of patience
+    "results": {"waiters": 20, "heartbeat": "500ms"},
     "log": {"level": "debug", "format": "json", "abuse": "1000/s"},
 }
 
@@ -225,6 +226,11 @@ class Shop:
     def order_token(self, order_id: str, buyer: str) -> str:
         """The token by which an order may be asked for."""
         return self.buyer_token(f"{order_id}\n{buyer}", purpose=ORDER)
+
+    def write(self, sku: str) -> None:
+        """What a writer does: the item's orders, as they stand, are committed."""
+        for order in self.orders(sku):
+            self.site.orders.write([Event(EventKind.ACCEPTED, 1, order, 1000, order.accepted_at_ms)])
 
     # -- what buyers do
 

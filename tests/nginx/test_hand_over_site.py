@@ -64,6 +64,7 @@ def test_the_shop_gets_the_winners_request_signed_and_the_buyer_its_answer(site:
     purchase = read_purchase(lambda name: seen.headers.get(name.lower()), site.keys, time.time())
     assert (told.status, told.body) == (200, SHOP)
     assert told.header("set-cookie").startswith("seckill_order=")
+    assert told.header("x-seckill-receipt")
     assert (seen.path, seen.body) == (f"/shop/{sku}?a=b", b"address=here")
     assert (purchase.item, purchase.buyer, purchase.quantity) == (sku, "ann", 1)
     assert view(site, sku).held == 1
@@ -87,6 +88,7 @@ def test_what_is_no_purchase_reaches_the_shop_as_it_came(site: Site) -> None:
 def test_a_shop_that_surely_failed_leaves_the_order_or_gives_it_back(site: Site, sku: str, policy: str) -> None:
     told = ask(site, f"/shop/{sku}", X_Answer="500")
     assert told.status == (202 if policy == "keep" else 503)
+    assert not told.header("x-seckill-receipt")
     assert view(site, sku).held == (1 if policy == "keep" else 0)
 
 

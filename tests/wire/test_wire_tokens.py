@@ -104,6 +104,27 @@ def test_an_orders_token_is_for_that_order_and_tells_its_buyer() -> None:
         RING.bearer_of(RING.sign(BUYER, "a~1\nalice", NOW + 60), "a~1", NOW)
 
 
+def test_a_receipt_says_what_was_accepted_and_lets_its_bearer_ask() -> None:
+    order = Order("kettle~1", "kettle", 3, 7, "alice\nbob", 2, State.PAID, 1000, 2000)
+    receipt = RING.receipt(order, NOW + 60)
+    bearer = RING.read_order_token(receipt, "kettle~1", NOW)
+    assert bearer.buyer == RING.bearer_of(receipt, "kettle~1", NOW) == "alice\nbob"
+    assert bearer.receipt == Order("kettle~1", "kettle", 0, 0, "alice\nbob", 2, State.HELD, 1000, 2000)
+
+
+def test_an_orders_token_is_no_receipt() -> None:
+    token = RING.order_token("kettle~1", "2\n1000\n2000\nalice", NOW + 60)
+    assert RING.read_order_token(token, "kettle~1", NOW).receipt is None
+
+
+def test_a_receipt_is_for_one_order_and_for_its_time() -> None:
+    receipt = RING.receipt(Order("kettle~1", "kettle", 1, 1, "alice", 1, State.HELD, 0, 0), NOW + 60)
+    with pytest.raises(InvalidToken, match="another order"):
+        RING.read_order_token(receipt, "kettle~2", NOW)
+    with pytest.raises(InvalidToken):
+        RING.read_order_token(receipt, "kettle~1", NOW + 61)
+
+
 def test_the_headers_for_the_storefront_are_signed_line_by_line() -> None:
     order = Order("kettle~1", "kettle", 1, 1, "Zoë & co", 2, State.HELD, 0, 0)
     headers = dict(RING.storefront_headers(order, NOW + 0.9))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bench.figures import Told
-from bench.parts import accept, admission, audit, bloom, growth, overload, plot, refuse, sale, writer
+from bench.parts import accept, admission, audit, bloom, growth, overload, plot, refuse, sale, waiters, writer
 
 PARTS: Mapping[str, Callable[[int], Told]] = {
     "sale": sale.measure,
@@ -15,6 +15,7 @@ PARTS: Mapping[str, Callable[[int], Told]] = {
     "overload": overload.measure,
     "audit": audit.measure,
     "bloom": bloom.measure,
+    "waiters": waiters.measure,
 }
 """Each is given the number of rounds."""
 

@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seckill_sidecar.ops.doctor.finding import Finding, Subject
+from seckill_sidecar.plugs.listeners import files_needed
 from seckill_sidecar.settings.schema import Settings
 
 _HOST = Subject("host")
-_OTHER_FILES = 64
-"""What a worker has open besides connections: stores, log, libraries."""
 _LITTLE, _NEXT_TO_NOTHING = 64 << 20, 4 << 20
 _FEW_FILES = 1000
 
 Statvfs = Callable[[str], os.statvfs_result]
-
-
-def files_needed(settings: Settings) -> int:
-    """Files that one worker may have open at once."""
-    return settings.limits.connections + settings.storefront.connections + _OTHER_FILES
 
 
 def judge_files(settings: Settings, limit: int, whose: str) -> Finding:

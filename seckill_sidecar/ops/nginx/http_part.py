@@ -39,6 +39,7 @@ def _lines(settings: Settings) -> Iterator[str]:
     yield from _host()
     yield from _forms()
     yield from maps(settings)
+    yield from _waits(settings.serve.prefix)
     if settings.shield.enabled:
         readings = [reading_of(route, settings) for route in settings.routes]
         yield from _items(settings.routes, readings)
@@ -113,6 +114,24 @@ map $http_accept $seckill_form {
     "~*^(?:(?!json).)*text/html" _page;
     default "";
 }"""
+
+
+def _waits(prefix: str) -> Iterator[str]:
+    yield f"""
+# Who waits for the result of a purchase: events, a WebSocket, or ?wait= at the order itself.
+map "$uri?$arg_wait" $seckill_waits {{
+    "~^{literal(prefix)}orders/[^/]+(?:/events|/socket)\\?" 1;
+    "~^{literal(prefix)}orders/[^/?]+\\?." 1;
+    default "";
+}}
+map $http_upgrade $seckill_upgrade {{
+    "~*^websocket$" websocket;
+    default "";
+}}
+map $seckill_upgrade $seckill_connection {{
+    websocket upgrade;
+    default "";
+}}"""
 
 
 def _items(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Iterator[str]:

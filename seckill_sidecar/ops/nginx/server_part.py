@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from seckill_sidecar.gate.reply import COOKIE
+from seckill_sidecar.gate.reply import COOKIE, RECEIPT_HEADER
 from seckill_sidecar.ops.nginx import answers
 from seckill_sidecar.ops.nginx.body import BUFFER, reading_of
 from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
@@ -25,7 +25,7 @@ from seckill_sidecar.ops.nginx.rerouting import elsewhere, refusal
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
-_TO_READ, _TO_GATE, _TO_STOREFRONT, _FIRST_ANSWER = 459, 460, 461, 462
+_TO_RESULTS, _TO_READ, _TO_GATE, _TO_STOREFRONT, _FIRST_ANSWER = 458, 459, 460, 461, 462
 """Statuses that nobody sees: they lead to a named location."""
 
 
@@ -53,6 +53,7 @@ class _Part:
         if self._reads:
             yield from self._reading()
         yield from self._gate()
+        yield from self._results()
         if self._storefront:
             yield from self._to_storefront()
         if settings.serve.hand_over == "x-accel":
@@ -147,10 +148,12 @@ location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
 
     def _own(self) -> Iterator[str]:
         yield f"""\
-# The sidecar's own addresses: orders to poll.
+# The sidecar's own addresses: orders to ask for, and to wait for.
 location ^~ {self._settings.serve.prefix} {{
     recursive_error_pages on;
+    error_page {_TO_RESULTS} = @seckill_results;
     error_page {_TO_GATE} = @seckill_gate;
+    if ($seckill_waits) {{ return {_TO_RESULTS}; }}
     return {_TO_GATE};
 }}
 """
@@ -212,6 +215,26 @@ location @seckill_turn {{
     error_page 502 504 = {when_unanswered(settings)};
 }}"""
 
+    def _results(self) -> Iterator[str]:
+        results, timeouts = self._settings.results, self._settings.timeouts
+        silence = max(2 * results.heartbeat, results.wait + 2 * timeouts.request)
+        yield """
+# Who waits takes no place of a purchase (at_once), and no turn. The sidecar bounds how many may (results.waiters).
+location @seckill_results {
+    proxy_pass http://seckill_sidecar;
+    proxy_http_version 1.1;
+    proxy_next_upstream off;
+    proxy_set_header Upgrade $seckill_upgrade;"""
+        yield from self._headers("$seckill_connection")
+        yield f"""
+    # What is told goes out at once; between two heartbeats (results.heartbeat) nothing may be.
+    proxy_buffering off;
+    proxy_connect_timeout 2s;
+    proxy_read_timeout {math.ceil(silence) + 7}s;
+    proxy_redirect off;
+    error_page 502 504 = {_away()};
+}}"""
+
     def _limits(self) -> Iterator[str]:
         nginx = self._settings.nginx
         if nginx.address:
@@ -224,9 +247,9 @@ location @seckill_turn {{
             yield f"    error_page 429 = @seckill_{answers.CROWDED.name}$seckill_form;"
             yield ""
 
-    def _headers(self) -> Iterator[str]:
+    def _headers(self, connection: str = '""') -> Iterator[str]:
         identity = self._settings.identity
-        fields = {"Connection": '""', "Host": "$host$seckill_port", identity.address_header: "$remote_addr"}
+        fields = {"Connection": connection, "Host": "$host$seckill_port", identity.address_header: "$remote_addr"}
         fields |= {"X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme"}
         fields |= {"X-Forwarded-Host": '""', "Forwarded": '""'}
         fields |= dict.fromkeys(_buyer_headers(self._settings), self._settings.nginx.buyer or '""')
@@ -248,10 +271,11 @@ location @seckill_storefront {"""
 # The shop, for a purchase that the sidecar has accepted: with its signature, whatever the client sent.
 location @seckill_accepted {
     # Of the sidecar's answer; once the shop is asked, these would be its own."""
-        for name in (*SIGNED, "Unserved"):
+        for name in (*SIGNED, "Unserved", "Receipt"):
             yield f"    set $seckill_signed_{name.lower()} $upstream_http_x_seckill_{name.lower()};"
         yield ""
         yield from self._asking_the_shop({name: f"$seckill_signed_{name.lower()}" for name in SIGNED})
+        yield f"    add_header {RECEIPT_HEADER} $seckill_signed_receipt always;"
         yield """
     # The order stands all the same. What its buyer is told, the sidecar says (fallbacks.on_storefront_down).
     proxy_intercept_errors on;
