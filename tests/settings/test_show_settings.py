@@ -38,6 +38,7 @@ def test_every_default_is_shown() -> None:
         "wait": "2s",
         "body": "64KiB",
         "remember_sold_out": 1.0,
+        "orders_per_address": None,
     }
 
 
