@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     UNKNOWN_ITEM = "unknown_item"
     RATE_LIMITED = "rate_limited"
     UNIDENTIFIED = "unidentified"
+    CHALLENGED = "challenged"
     INVALID = "invalid"
     CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import falcon
 
 from seckill_sidecar.clock import Clock
@@ -77,12 +79,17 @@ def _never(final: bool) -> str:
 
 
 def own_application(
-    prefix: str, orders: OrderResource, unserved: object | None = None
+    prefix: str, orders: OrderResource, unserved: object | None = None, more: Mapping[str, object] | None = None
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457)."""
+    """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457).
+
+    ``more`` are further resources, by what comes after the prefix.
+    """
     application = falcon.App()
     application.add_route(f"{prefix}orders/{{order_id}}", orders)
     if unserved is not None:
         application.add_route(f"{prefix}unserved/{{ticket}}/{{how}}", unserved)
+    for path, resource in (more or {}).items():
+        application.add_route(f"{prefix}{path}", resource)
     application.set_error_serializer(write_problem)
     return application

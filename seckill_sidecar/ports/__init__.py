@@ -6,14 +6,18 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
+from seckill_sidecar.ports.challenge import Aim, Burns, Challenge, Picture, Pictures, Solved
 from seckill_sidecar.ports.ledger import Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
 from seckill_sidecar.ports.orders_db import EpochUnits, OrdersDb, Parked, ParkedState, Written
 from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVitals
 
 __all__ = [
+    "Aim",
     "Breaker",
     "Broker",
     "BrokerVitals",
+    "Burns",
+    "Challenge",
     "Consumer",
     "DatabaseVitals",
     "Delivery",
@@ -25,9 +29,12 @@ __all__ = [
     "OrdersDb",
     "Parked",
     "ParkedState",
+    "Picture",
+    "Pictures",
     "QueueState",
     "Reserving",
     "Shadow",
+    "Solved",
     "Standing",
     "Standings",
     "Switches",

@@ -46,7 +46,9 @@ class Substitution:
 
 def is_secret(path: Path) -> bool:
     """Whether a value must never show."""
-    return path == ("operator", "token") or (len(path) == 3 and path[0] == "keys" and path[2] == "secret")
+    return path == ("operator", "token") or (
+        len(path) == 3 and path[0] in ("keys", "challenges") and path[2] == "secret"
+    )
 
 
 def may_name_file(path: Path) -> bool:

@@ -3,8 +3,8 @@
 ``SeckillMiddleware(app, conf)`` and ``sidecar()`` are the two plugs; ``Site`` builds what they, the workers and
 the commands share.
 
-    Stores ─┬─► Gate ────► Plugs ─────┬─► Site        each knows the parts of those before it
-            └─► Workers ─► Commands ──┘
+    Stores ─┬─► Challenges ─► Gate ─► Plugs ─┬─► Site    each knows the parts of those before it
+            └─► Workers ─► Commands ─────────┘
 """
 
 from seckill_sidecar.wiring.entry import (

@@ -13,9 +13,7 @@ from seckill_sidecar.adapters.ledger import (
     connect_standings,
     connect_switches,
 )
-from seckill_sidecar.clock import order_ids
 from seckill_sidecar.gate.hand_off import HandOff
-from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
 from seckill_sidecar.gate.look_up import LookUp
 from seckill_sidecar.gate.mode import Matched, ModeStage, Share, Stances
@@ -34,13 +32,13 @@ from seckill_sidecar.ops.routes import RouteSwitches
 from seckill_sidecar.ports import Reserving
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.trace import follow
-from seckill_sidecar.wiring.stores import Stores
+from seckill_sidecar.wiring.challenges import Challenges
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.switchboard import Switchboard
 from seckill_sidecar.workers.ticker import Ticker
 
 
-class Gate(Stores):
+class Gate(Challenges):
     """The gate of one site."""
 
     @cached_property
@@ -55,6 +53,7 @@ class Gate(Stores):
             self._observers(),
             passes_on=self._mode_stage.passes_on,
             addressed=ABUSE if settings.log.abuse is not None else (),
+            challenger=self.challenger,
             trace=follow if self.tracing is None else Sampler(settings.tracing.sample, self.clock),
         )
 
@@ -189,11 +188,6 @@ class Gate(Stores):
     def settler_by_hand(self) -> Settler:
         """The same for a command, which prints what became of it; the relay hands the event off."""
         return Settler(self.ledger, self.breaker("ledger"), lambda *_: None, self.clock)
-
-    @cached_property
-    def _identifier(self) -> Identifier:
-        settings = self.settings
-        return Identifier(settings.identity, self.keyring, settings.limits.body, self.clock, order_ids(self.clock))
 
     @cached_property
     def look_up(self) -> LookUp:

@@ -16,6 +16,7 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.observers.metrics import Audits, Marked, Moments
 from seckill_sidecar.ops import status
+from seckill_sidecar.plugs.challenges import ChallengeResource, ScriptResource
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Middleware
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
@@ -30,7 +31,9 @@ class Plugs(Gate):
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
+        own = own_application(
+            self.settings.serve.prefix, self._order_resource(), self._unserved_resource(), self._challenge_resources()
+        )
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
         return Middleware(
@@ -70,6 +73,14 @@ class Plugs(Gate):
             self.clock,
             self.settings.timeouts.request,
         )
+
+    def _challenge_resources(self) -> dict[str, object]:
+        if self.challenger is None:
+            return {}
+        return {
+            "challenges.js": ScriptResource(),
+            "challenges/{route}": ChallengeResource(self.challenger, self.settings.routes),
+        }
 
     def _unserved_resource(self) -> UnservedResource | None:
         if self.settings.serve.hand_over != "x-accel":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seckill_sidecar.adapters.ledger.asking import LedgerRules
+from seckill_sidecar.adapters.ledger.burns import RedisBurns
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
 from seckill_sidecar.adapters.ledger.examination import examine
 from seckill_sidecar.adapters.ledger.fence import Fence, Witness
@@ -19,8 +20,9 @@ from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "Keys", "LedgerRules", "Line", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger", "connect_ledger",
-    "connect_shadow", "connect_standings", "connect_switches", "examine_ledger", "sku_of",
+    "Keys", "LedgerRules", "Line", "RedisBurns", "RedisLedger", "RedisStandings", "RedisSwitches", "ShadowLedger",
+    "connect_burns", "connect_ledger", "connect_shadow", "connect_standings", "connect_switches", "examine_ledger",
+    "sku_of",
 ]  # fmt: skip
 
 
@@ -36,6 +38,11 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
 def connect_shadow(settings: Settings, clock: Clock) -> ShadowLedger:
     """What lies beside that ledger for routes in shadow, on a connection of its own: no purchase waits for it."""
     return ShadowLedger(_line(settings, clock), Keys(settings.ledger.prefix), _rules(settings))
+
+
+def connect_burns(settings: Settings, clock: Clock) -> RedisBurns:
+    """Which solutions of challenges were used, on a connection of its own."""
+    return RedisBurns(_line(settings, clock), Keys(settings.ledger.prefix))
 
 
 def connect_switches(settings: Settings, clock: Clock) -> RedisSwitches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seckill_sidecar.settings.rules import (
+    challenges,
     listening,
     modes,
     moments,
@@ -15,6 +16,6 @@ from seckill_sidecar.settings.rules import (
 )
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, stores, moments, statements, listening, tracing)
+_FILES = (templates, routing, modes, origin, stores, moments, statements, listening, tracing, challenges)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
