@@ -444,7 +444,7 @@ class HcaptchaSettings(SiteverifySettings):
 class Challenges(Outline):
     """What tells people from bots, on the routes that name a challenge."""
 
-    lifetime: Duration = Field(300.0, gt=0, le=86_400, description="from the giving of a challenge to its use, at most")
+    lifetime: Duration = Field(300.0, gt=0, description="from the giving of a challenge to its use, at most")
     again: Duration = Field(
         30.0,
         description="how long the same purchase may be sent again with its solution; with an idempotency key longer",
