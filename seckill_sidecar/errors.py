@@ -173,6 +173,18 @@ class QueueFull(StoreError):
     """The broker refused the message (``reject-publish``, nack). The order stays in the outbox."""
 
 
+class Unsolved(SeckillError):
+    """What was sent is no solution of a challenge; ``why`` is for whoever has sent it."""
+
+    def __init__(self, why: str, solution: str = "", spent: bool = False) -> None:
+        """``solution`` tells it from every other one, if it is one that was true once, or may have been; ``spent``
+        means that it must not be tried again."""
+        super().__init__(why)
+        self.why = why
+        self.solution = solution
+        self.spent = spent
+
+
 class BadMessage(SeckillError):
     """A message that this version can't read (corrupt, or of a later schema). It is parked, never dropped."""
 

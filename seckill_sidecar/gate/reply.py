@@ -15,6 +15,7 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import Decision, Order, Rate, State, Verdict
 from seckill_sidecar.settings.schema import Limits, Route
 from seckill_sidecar.wire.answers import Answer, RateState, Refusal
+from seckill_sidecar.wire.challenge_form import challenge_form
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import Keyring
 
@@ -30,6 +31,7 @@ VERDICTS: dict[Verdict, tuple[int, str]] = {
     Verdict.RATE_LIMITED: (429, "Too many tries, slow down"),
     Verdict.UNIDENTIFIED: (401, "Sign in to buy"),
     Verdict.NOT_ADMITTED: (403, "This purchase was not admitted"),
+    Verdict.CHALLENGED: (403, "First show that you are no robot"),
     Verdict.INVALID: (400, "This request can't be understood"),
     Verdict.CONFLICT: (422, "This idempotency key was used for another purchase"),
     Verdict.UNAVAILABLE: (503, "Not possible at this moment"),
@@ -173,8 +175,10 @@ class Reply:
         poll = addresses.get("poll")
         if prefers_page(request):
             more = f'<p><a href="{html.escape(poll)}">See whether it went through</a></p>' if poll else ""
+            if refusal.asked is not None:
+                more = challenge_form(request, refusal.asked, f"{self._prefix}challenges.js", self._limits.body)
             return _page(status, headers, title, refusal.detail, more)
-        if poll or refusal.retry_after is not None or refusal.available is not None:
+        if poll or refusal.asked or refusal.retry_after is not None or refusal.available is not None:
             return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, addresses))
         return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
 
@@ -184,6 +188,8 @@ class Reply:
             problem["retry_after"] = _whole_seconds(refusal.retry_after)
         if refusal.available is not None:
             problem["available"] = refusal.available
+        if refusal.asked is not None:
+            problem["challenge"] = refusal.asked.url
         if addresses:
             problem |= {"order": refusal.order_id, **addresses}
         return problem

@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     RATE_LIMITED = "rate_limited"
     UNIDENTIFIED = "unidentified"
     NOT_ADMITTED = "not_admitted"
+    CHALLENGED = "challenged"
     INVALID = "invalid"
     CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"

@@ -6,6 +6,7 @@ done; every method is safe to call again with the same arguments), ``LedgerUntru
 
 from seckill_sidecar.ports.breaker import Breaker
 from seckill_sidecar.ports.broker import Broker, Consumer, Delivery, QueueState
+from seckill_sidecar.ports.challenge import Aim, Burns, Challenge, Picture, Pictures, Solved
 from seckill_sidecar.ports.identity import Fields, Tokens, Told, Whoami
 from seckill_sidecar.ports.invited import Generation, Invitations, InvitedList, NewList, Seat
 from seckill_sidecar.ports.ledger import Admits, Ends, Kept, Ledger, Reserving, Shadow, Standing, Standings, Switches
@@ -14,9 +15,12 @@ from seckill_sidecar.ports.vitals import BrokerVitals, DatabaseVitals, LedgerVit
 
 __all__ = [
     "Admits",
+    "Aim",
     "Breaker",
     "Broker",
     "BrokerVitals",
+    "Burns",
+    "Challenge",
     "Consumer",
     "DatabaseVitals",
     "Delivery",
@@ -33,10 +37,13 @@ __all__ = [
     "OrdersDb",
     "Parked",
     "ParkedState",
+    "Picture",
+    "Pictures",
     "QueueState",
     "Reserving",
     "Seat",
     "Shadow",
+    "Solved",
     "Standing",
     "Standings",
     "Switches",

@@ -48,7 +48,9 @@ def is_secret(path: Path) -> bool:
     """Whether a value must never show."""
     if path[-2:] == ("jwt", "secret"):
         return path[0] in ("identity", "routes")
-    return path == ("operator", "token") or (len(path) == 3 and path[0] == "keys" and path[2] == "secret")
+    return path == ("operator", "token") or (
+        len(path) == 3 and path[0] in ("keys", "challenges") and path[2] == "secret"
+    )
 
 
 def may_name_file(path: Path) -> bool:

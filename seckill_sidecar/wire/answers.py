@@ -29,6 +29,16 @@ class RateState:
     """Seconds until one more is let through."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a buyer has to solve before buying."""
+
+    url: str
+    """Where a new challenge is to be had."""
+    fields: tuple[str, ...]
+    """The fields of a form in which its solution is sent."""
+
+
 class Refusal(SeckillError):
     """The purchase goes no further: why, and what the buyer may do about it."""
 
@@ -42,6 +52,7 @@ class Refusal(SeckillError):
         order_id: str | None = None,
         available: int | None = None,
         rate: RateState | None = None,
+        asked: Asked | None = None,
         reason: str = "",
     ) -> None:
         """``detail`` is for the buyer; ``reason`` for the log only; ``order_id`` names what to poll."""
@@ -53,6 +64,7 @@ class Refusal(SeckillError):
         self.order_id = order_id
         self.available = available
         self.rate = rate
+        self.asked = asked
         self.reason = reason
 
 

@@ -101,6 +101,10 @@ class Keyring:
             raise InvalidToken("it has expired")
         return _decode(parts[3]).decode(), expires
 
+    def secrets(self, purpose: str) -> list[bytes]:
+        """A secret of each key for one purpose, the signing key's first: for what others than this file sign."""
+        return [key.mac(f"secret\n{purpose}") for key in self._keys]
+
     def order_token(self, order_id: str, buyer: str, expires: float) -> str:
         """A token that proves that its bearer may ask for this order."""
         return self.sign(ORDER, f"{order_id}\n{buyer}", expires)

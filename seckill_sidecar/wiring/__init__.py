@@ -3,8 +3,9 @@
 ``SeckillMiddleware(app, conf)`` and ``sidecar()`` are the two plugs; ``Site`` builds what they, the workers and
 the commands share.
 
-    Stores ─┬─► Gate ────► Plugs ─────┬─► Site        each knows the parts of those before it
-            └─► Workers ─► Commands ──┘
+    Stores ─┬─► Buyers ─► Challenges ─► Gate ─┬─► Results ───┬─► Plugs ─┬─► Site
+            │                                 └─► Admission ─┘          │
+            └─► Workers ─► Commands ────────────────────────────────────┘       each knows the parts of those before it
 """
 
 from seckill_sidecar.wiring.entry import (

@@ -6,13 +6,17 @@ import secrets
 from collections.abc import Sequence
 from functools import cached_property, partial
 
+from seckill_sidecar.clock import Deadline
 from seckill_sidecar.gate.admit import NONCE_BYTES, Admitter, Check
+from seckill_sidecar.gate.challenge import Challenger
 from seckill_sidecar.gate.pipeline import Observer
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.observers import log
 from seckill_sidecar.observers.abuse import ABUSE
 from seckill_sidecar.plugs.admissions import AdmissionResource
+from seckill_sidecar.settings.schema import Route
 from seckill_sidecar.wire.admissions import sign_admission
+from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wiring.gate import Gate
 
 
@@ -22,7 +26,7 @@ class Admission(Gate):
     @cached_property
     def admission_checks(self) -> Sequence[Check]:
         """What is asked of whoever wants to be admitted, besides identity and rate; in this order."""
-        return ()
+        return () if self.challenger is None else (partial(_solved, self.challenger),)
 
     def admission_resources(self) -> dict[str, object]:
         """Their address below the prefix, if any route asks for admission."""
@@ -62,3 +66,9 @@ class Admission(Gate):
             seconds=settings.timeouts.request,
             known_items=[item.sku for item in settings.items],
         )
+
+
+def _solved(challenger: Challenger, request: Request, route: Route, buyer: str, item: str, deadline: Deadline) -> None:
+    """Raise ``Refusal``, ``Malformed`` or ``StoreError`` for a route with a challenge that the request did not solve."""
+    if route.challenge is not None:
+        challenger.check(request, route, buyer, item, deadline)

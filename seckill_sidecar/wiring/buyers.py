@@ -1,4 +1,4 @@
-"""Who knows the buyers whom a request does not name by itself."""
+"""Who buys: read from requests, or known to somebody whom a request does not name by itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from functools import cached_property, partial
 from seckill_sidecar.adapters.jwt import connect_tokens
 from seckill_sidecar.adapters.storefront.fetching import fetch
 from seckill_sidecar.adapters.storefront.whoami import StorefrontWhoami
+from seckill_sidecar.clock import Deadline, order_ids
 from seckill_sidecar.errors import UsageError
 from seckill_sidecar.gate.asked import StorefrontsWord
 from seckill_sidecar.gate.bearer import BearersToken
-from seckill_sidecar.gate.identify import Knows
+from seckill_sidecar.gate.identify import Identifier, Knows
 from seckill_sidecar.settings.buyers import AskSettings, JwtSettings
+from seckill_sidecar.settings.schema import BuyerSource
+from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wiring.stores import Stores
 
 
@@ -32,6 +35,22 @@ class Buyers(Stores):
                     made[source.elsewhere] = self._knows(source.elsewhere)
                 found[id(source)] = made[source.elsewhere]
         return found
+
+    @cached_property
+    def _identifier(self) -> Identifier:
+        return Identifier(
+            self.settings.identity,
+            self.keyring,
+            self.settings.limits.body,
+            self.clock,
+            order_ids(self.clock),
+            self.acquaintances,
+        )
+
+    def who_asks(self, request: Request, source: BuyerSource | None) -> str:
+        """The verified buyer of a request that is no purchase; raises ``Refusal``."""
+        deadline = Deadline.after(self.settings.timeouts.request, self.clock)
+        return self._identifier.buyer(request, source, deadline)
 
     def _knows(self, section: AskSettings | JwtSettings) -> Knows:
         if isinstance(section, JwtSettings):

@@ -16,9 +16,8 @@ from seckill_sidecar.adapters.ledger import (
     connect_standings,
     connect_switches,
 )
-from seckill_sidecar.clock import Deadline, order_ids
+from seckill_sidecar.clock import Deadline
 from seckill_sidecar.gate.hand_off import HandOff
-from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.gate.invited import Invited, InvitedLedger
 from seckill_sidecar.gate.known import KnownItems
 from seckill_sidecar.gate.local import Local, Recall
@@ -40,13 +39,13 @@ from seckill_sidecar.ops.routes import RouteSwitches
 from seckill_sidecar.ports import Reserving
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.trace import follow
-from seckill_sidecar.wiring.buyers import Buyers
+from seckill_sidecar.wiring.challenges import Challenges
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.switchboard import Switchboard
 from seckill_sidecar.workers.ticker import Ticker
 
 
-class Gate(Buyers):
+class Gate(Challenges):
     """The gate of one site."""
 
     @cached_property
@@ -61,6 +60,7 @@ class Gate(Buyers):
             self._observers(),
             passes_on=self._mode_stage.passes_on,
             addressed=ABUSE if settings.log.abuse is not None else (),
+            challenger=self.challenger,
             trace=follow if self.tracing is None else Sampler(settings.tracing.sample, self.clock),
         )
 
@@ -260,18 +260,6 @@ class Gate(Buyers):
     def settler_by_hand(self) -> Settler:
         """The same for a command, which prints what became of it; the relay hands the event off."""
         return Settler(self.ledger, self.breaker("ledger"), lambda *_: None, self.clock)
-
-    @cached_property
-    def _identifier(self) -> Identifier:
-        settings = self.settings
-        return Identifier(
-            settings.identity,
-            self.keyring,
-            settings.limits.body,
-            self.clock,
-            order_ids(self.clock),
-            self.acquaintances,
-        )
 
     @cached_property
     def look_up(self) -> LookUp:

@@ -16,6 +16,7 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.observers.metrics import Audits, Marked, Moments
 from seckill_sidecar.ops import status
+from seckill_sidecar.plugs.challenges import ChallengeResource, ScriptResource
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Middleware
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
@@ -32,7 +33,8 @@ class Plugs(Results, Admission):
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        resources = self.result_resources() | self.admission_resources() | self._unserved_resources()
+        resources = self.result_resources() | self.admission_resources()
+        resources |= self._challenge_resources() | self._unserved_resources()
         own = own_application(self.settings.serve.prefix, resources)
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
@@ -63,6 +65,14 @@ class Plugs(Results, Admission):
     @cached_property
     def _tickets(self) -> Tickets:
         return Tickets(self.settings.serve.prefix, self.keyring, self.clock)
+
+    def _challenge_resources(self) -> dict[str, object]:
+        if self.challenger is None:
+            return {}
+        return {
+            "challenges.js": ScriptResource(),
+            "challenges/{route}": ChallengeResource(self.challenger, self.settings.routes),
+        }
 
     def _unserved_resources(self) -> dict[str, object]:
         if self.settings.serve.hand_over != "x-accel":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 from functools import cached_property
 
-from seckill_sidecar.clock import Deadline
 from seckill_sidecar.gate.results.desk import Desk
 from seckill_sidecar.gate.results.gathered import Gathered
 from seckill_sidecar.gate.results.hub import Hub
@@ -38,7 +37,7 @@ class Results(Gate):
 
     def result_resources(self) -> dict[str, object]:
         """Their addresses below the prefix."""
-        reception = Reception(self._who_asks, self.keyring, self.clock)
+        reception = Reception(self._asker, self.keyring, self.clock)
         follower, results = self._follower, self.settings.results
         return {
             "orders/{order_id}": OrderResource(reception, follower, results.wait),
@@ -46,9 +45,8 @@ class Results(Gate):
             "orders/{order_id}/socket": SocketResource(reception, follower, results.origins),
         }
 
-    def _who_asks(self, request: Request) -> str:
-        deadline = Deadline.after(self.settings.timeouts.request, self.clock)
-        return self._identifier.buyer(request, self.settings.identity.buyer, deadline)
+    def _asker(self, request: Request) -> str:
+        return self.who_asks(request, self.settings.identity.buyer)
 
     def _ask_for_written(self) -> Ask:
         """For look-ups. Who waits asks the database itself, since a replica lags."""

@@ -106,17 +106,19 @@ def test_a_pseudonym_is_one_buyers_and_nobody_makes_it_without_the_key() -> None
 
 
 def test_a_line_tells_the_stages_and_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    moments = (5.0, 5.001, 5.0015, 5.0025, 5.0025, 5.0105, 5.0125)
+    moments = (5.0, 5.001, 5.0015, 5.0025, 5.0025, 5.0025, 5.0105, 5.0125)
     trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
     fact = decided(Verdict.SOLD_OUT, moments=moments, trace=trace)
     lines = written(capsys, "json")
     log_decision(fact)
     line = json.loads(lines()[0])
-    assert line["stages"] == {"route": 1.0, "room": 0.5, "identify": 1.0, "local": 0.0, "reserve": 8.0, "reply": 2.0}
+    assert line["stages"] == {
+        "route": 1.0, "room": 0.5, "identify": 1.0, "local": 0.0, "challenge": 0.0, "reserve": 8.0, "reply": 2.0,
+    }  # fmt: skip
     assert line["trace"] == "0af7651916cd43dd8448eb211c80319c"
     lines = written(capsys, "text")
     log_decision(fact)
-    assert "stages=route:1.0,room:0.5,identify:1.0,local:0.0,reserve:8.0,reply:2.0" in lines()[0]
+    assert "stages=route:1.0,room:0.5,identify:1.0,local:0.0,challenge:0.0,reserve:8.0,reply:2.0" in lines()[0]
 
 
 def test_of_refusals_a_sample_is_told_at_info(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,9 +39,9 @@ def test_a_line_tells_how_far_a_purchase_came_and_in_whose_trace(shop: Shop) -> 
     shop.buy(sku, "bob", f"traceparent: 00-{'0' * 32}-00f067aa0ba902b7-00")
     shop.buy(sku, "bob")
     first, second, third = eventually(lambda: some(decisions(shop, sku), 3), what="three lines")
-    stages = ["route", "room", "identify", "local", "reserve", "hand_off", "reply"]
+    stages = ["route", "room", "identify", "local", "challenge", "reserve", "hand_off", "reply"]
     assert list(first["stages"]) == stages
-    assert list(second["stages"]) == [*stages[:5], "reply"]
+    assert list(second["stages"]) == [*stages[:6], "reply"]
     assert list(third["stages"]) == [*stages[:4], "reply"]  # remembered as sold out
     assert first["trace"] == trace
     assert "trace" not in second

@@ -70,7 +70,8 @@ def test_what_the_production_file_holds_back_stands_at_its_default(production: s
 def test_the_production_file_chooses_little() -> None:
     written = yaml.safe_load((CONF / "seckill.yaml").read_text())
     chosen = {(name, key) for name, section in written.items() if isinstance(section, dict) for key in section}
-    assert chosen - CHOSEN == {("identity", "buyer")} | {("breakers", name) for name in written["breakers"]}
+    of_sections = {(above, name) for above in ("breakers", "challenges") for name in written[above]}
+    assert chosen - CHOSEN == {("identity", "buyer")} | of_sections
 
 
 def test_the_production_file_mentions_every_setting_of_the_schema(production: str) -> None:

@@ -150,7 +150,7 @@ def test_without_the_extra_the_check_says_how_to_get_it(tmp_path: Path, monkeypa
 
 def fact(trace: Trace, verdict: Verdict = Verdict.SOLD_OUT, **more: str) -> Decided:
     now = SystemClock().monotonic()
-    moments = [now - 6e-3, now - 5e-3, now - 4e-3, now - 3e-3, now - 3e-3, now - 1e-3, now]
+    moments = [now - 6e-3, now - 5e-3, now - 4e-3, now - 3e-3, now - 3e-3, now - 3e-3, now - 1e-3, now]
     return Decided("buy", verdict, 6e-3, "kettle", buyer="Zoë", moments=moments, trace=trace, **more)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seckill_sidecar.adapters.ledger.admitting import AdmissionRules
 from seckill_sidecar.adapters.ledger.asking import LedgerRules
+from seckill_sidecar.adapters.ledger.burns import RedisBurns
 from seckill_sidecar.adapters.ledger.embedded import start_embedded
 from seckill_sidecar.adapters.ledger.examination import examine
 from seckill_sidecar.adapters.ledger.fence import Fence, Witness
@@ -22,9 +23,9 @@ from seckill_sidecar.ports import LedgerVitals
 from seckill_sidecar.settings.schema import Settings
 
 __all__ = [
-    "AdmissionRules", "Keys", "LedgerRules", "Line", "RedisInvitations", "RedisLedger", "RedisStandings",
-    "RedisSwitches", "ShadowLedger", "connect_invitations", "connect_ledger", "connect_shadow", "connect_standings",
-    "connect_switches", "examine_ledger", "sku_of",
+    "AdmissionRules", "Keys", "LedgerRules", "Line", "RedisBurns", "RedisInvitations", "RedisLedger", "RedisStandings",
+    "RedisSwitches", "ShadowLedger", "connect_burns", "connect_invitations", "connect_ledger", "connect_shadow",
+    "connect_standings", "connect_switches", "examine_ledger", "sku_of",
 ]  # fmt: skip
 
 
@@ -40,6 +41,11 @@ def connect_ledger(settings: Settings, clock: Clock, witness: Witness | None = N
 def connect_shadow(settings: Settings, clock: Clock) -> ShadowLedger:
     """What lies beside that ledger for routes in shadow, on a connection of its own: no purchase waits for it."""
     return ShadowLedger(_line(settings, clock), Keys(settings.ledger.prefix), _rules(settings))
+
+
+def connect_burns(settings: Settings, clock: Clock) -> RedisBurns:
+    """Which solutions of challenges were used, on a connection of its own."""
+    return RedisBurns(_line(settings, clock), Keys(settings.ledger.prefix))
 
 
 def connect_switches(settings: Settings, clock: Clock) -> RedisSwitches:

@@ -44,6 +44,10 @@ class Keys:
         digest = hashlib.sha256(f"{len(purchase.buyer)}:{purchase.buyer}{purchase.key}".encode()).hexdigest()
         return f"{self.prefix}:{self.side}binding:{digest[:32]}"
 
+    def solution(self, solution: str) -> str:
+        """What the solution of a challenge was used for; hashed, since a client may have chosen it."""
+        return f"{self.prefix}:solution:{hashlib.sha256(solution.encode(errors='replace')).hexdigest()[:32]}"
+
     @property
     def index(self) -> str:
         """Set of the SKUs that were ever loaded."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seckill_sidecar.settings.rules import (
     admission,
     buyers,
+    challenges,
     cross_site,
     invited,
     listening,
@@ -28,6 +29,7 @@ _FILES = (
     buyers,
     invited,
     admission,
+    challenges,
     stores,
     moments,
     statements,

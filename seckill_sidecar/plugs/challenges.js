@@ -1,0 +1,113 @@
+// Puts challenges to a browser. Wherever a page has, within a form,
+//
+//     <div data-seckill-challenge="/seckill/challenges/buy?item=kettle"></div>
+//     <script src="/seckill/challenges.js" defer></script>
+//
+// it asks that address for a new one, and puts the solution into the form; until then the form can't be sent.
+"use strict";
+
+(() => {
+  const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  // -- proof of work: the number from which PBKDF2 derives a key that begins as the challenge says
+
+  async function derive(parameters, counter) {
+    const nonce = bytesOf(parameters.nonce);
+    const password = new Uint8Array(nonce.length + 4);
+    password.set(nonce);
+    new DataView(password.buffer).setUint32(nonce.length, counter);
+    const key = await crypto.subtle.importKey("raw", password, "PBKDF2", false, ["deriveBits"]);
+    const how = { name: "PBKDF2", hash: "SHA-256", salt: bytesOf(parameters.salt), iterations: parameters.cost };
+    return hexOf(new Uint8Array(await crypto.subtle.deriveBits(how, key, 8 * parameters.keyLength)));
+  }
+
+  async function solve(challenge) {
+    const { parameters, signature } = challenge;
+    for (let counter = 0; ; counter++) {
+      const derivedKey = await derive(parameters, counter);
+      if (derivedKey.startsWith(parameters.keyPrefix)) {
+        return btoa(JSON.stringify({ challenge: { parameters, signature }, solution: { counter, derivedKey } }));
+      }
+    }
+  }
+
+  // -- what stands on the page
+
+  function element(name, attributes, text) {
+    const made = Object.assign(document.createElement(name), attributes);
+    if (text) made.textContent = text;
+    return made;
+  }
+
+  function load(source) {
+    return new Promise((resolve, reject) => {
+      document.head.append(element("script", { src: source, onload: resolve, onerror: reject }));
+    });
+  }
+
+  const WAYS = {
+    async altcha(place, given) {
+      const says = element("p", {}, "One moment, this page is making sure that you are no robot.");
+      place.replaceChildren(says);
+      if (!globalThis.crypto?.subtle) throw new Error("this needs an https:// address");
+      const solution = await solve(given);
+      says.textContent = "Done.";
+      place.append(element("input", { type: "hidden", name: given.fields.solution, value: solution }));
+    },
+
+    async image(place, given) {
+      const label = element("label", {}, "What does the picture show? ");
+      label.append(
+        element("input", { name: given.fields.solution, required: true, autocomplete: "off", maxLength: 16 }),
+      );
+      const another = element("button", { type: "button", onclick: () => begin(place) }, "Another picture");
+      place.replaceChildren(
+        element("p", {}), label, another,
+        element("input", { type: "hidden", name: given.fields.challenge, value: given.challenge }),
+      );
+      place.firstChild.append(element("img", { src: given.image, alt: "a picture of some letters and digits" }));
+    },
+
+    async turnstile(place, given) {
+      await load(given.script + "?render=explicit");
+      await new Promise((resolve, reject) => turnstile.render(place, {
+        sitekey: given.sitekey, action: given.action, cData: given.cdata,
+        "response-field-name": given.fields.solution, callback: resolve, "error-callback": reject,
+      }));
+    },
+
+    async hcaptcha(place, given) {
+      await load(given.script + "?render=explicit");
+      const solution = element("input", { type: "hidden", name: given.fields.solution });
+      const widget = element("div", {});
+      place.replaceChildren(widget);
+      solution.value = await new Promise((resolve, reject) => hcaptcha.render(widget, {
+        sitekey: given.sitekey, callback: resolve, "error-callback": reject,
+      }));
+      widget.remove();  // it has a field of its own, and a field must come once
+      place.append(solution);
+    },
+  };
+
+  async function begin(place) {
+    const buttons = place.closest("form")?.querySelectorAll("[type=submit]") ?? [];
+    for (const button of buttons) button.disabled = true;
+    try {
+      const answer = await fetch(place.dataset.seckillChallenge, { headers: { Accept: "application/json" } });
+      const given = await answer.json();
+      if (!answer.ok) throw new Error(given.detail ?? given.title);
+      await WAYS[given.kind](place, given);
+      for (const button of buttons) button.disabled = false;
+    } catch (error) {
+      const again = element("button", { type: "button", onclick: () => begin(place) }, "Try again");
+      place.replaceChildren(element("p", {}, `That did not work: ${error?.message ?? error}. `), again);
+    }
+  }
+
+  if (typeof document === "undefined") {
+    globalThis.solve = solve;
+    return;
+  }
+  document.querySelectorAll("[data-seckill-challenge]").forEach(begin);
+})();

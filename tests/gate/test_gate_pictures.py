@@ -1,0 +1,97 @@
+"""Pictures are drawn ahead: so many, renewed at one pace, however many ask."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gate_challenges import solved_work
+from stack import eventually
+
+from seckill_sidecar.adapters.challenges import drawn_pictures, proof_of_work
+from seckill_sidecar.adapters.challenges.drawing import ALPHABET, Pool
+from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
+from seckill_sidecar.ports import Aim
+from seckill_sidecar.settings.schema import AltchaSettings, ImageSettings
+
+SCRIPT = Path(__file__).parents[2] / "seckill_sidecar/plugs/challenges.js"
+
+
+def pool_of(size: int) -> Pool:
+    numbers = itertools.count()
+    settings = ImageSettings.model_validate({"pool": size, "age": "1m"})
+    return Pool(settings, ManualClock(), lambda _: b"%d" % next(numbers))
+
+
+def test_the_pool_keeps_so_many_and_the_oldest_goes() -> None:
+    pool = pool_of(4)
+    assert pool.pick() is None
+    for _ in range(10):
+        pool.renew()
+    shown = {pool.pick().png for _ in range(500)}  # type: ignore[union-attr]
+    assert shown <= {b"6", b"7", b"8", b"9"}
+    assert len(shown) > 1
+
+
+def test_all_pictures_are_drawn_anew_within_their_age() -> None:
+    pool = pool_of(4)
+    assert pool.pause < 1
+    for _ in range(4):
+        pool.renew()
+    assert pool.pause == 15.0
+
+
+def test_answers_have_no_characters_that_look_like_others() -> None:
+    pool = pool_of(1000)
+    for _ in range(1000):
+        pool.renew()
+    answers = {picture.answer for picture in pool._pictures}
+    assert len(answers) > 990
+    assert set().union(*answers) == set(ALPHABET)
+    assert not set(ALPHABET) & set("0OQ1IL2Z5S6G8B")
+    assert {len(answer) for answer in answers} == {5}
+
+
+def test_pictures_are_drawn_in_the_background() -> None:
+    pictures = drawn_pictures(ImageSettings.model_validate({"pool": 4}), SystemClock())
+    picture = eventually(pictures.pick, 30, "a picture is drawn")
+    assert picture.png.startswith(b"\x89PNG")
+    assert len(picture.png) < 30_000
+
+
+FORKED = """
+import os
+from seckill_sidecar.adapters.challenges import drawn_pictures
+from seckill_sidecar.clock import SystemClock
+from seckill_sidecar.settings.schema import ImageSettings
+pictures = drawn_pictures(ImageSettings.model_validate({"pool": 1000}), SystemClock())
+while len(pictures._pictures) < 2: SystemClock().sleep(0.02)
+if os.fork() == 0:
+    before = len(pictures._pictures)
+    while len(pictures._pictures) <= before: SystemClock().sleep(0.02)
+    os._exit(0)
+os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_forked_process_draws_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], timeout=60, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, to run what browsers run")
+def test_the_script_for_browsers_solves_what_is_given(tmp_path: Path) -> None:
+    clock = SystemClock()
+    work = proof_of_work(AltchaSettings(rounds=100, tries=50), [b"a secret"], 300.0, clock)
+    given = dict(work.give("buy", "seal"))
+    program = f"{SCRIPT.read_text()}\nsolve({json.dumps(given)}).then((solution) => console.log(solution));"
+    (tmp_path / "solve.js").write_text(program)
+    done = subprocess.run(["node", str(tmp_path / "solve.js")], capture_output=True, text=True, timeout=60, check=True)
+    aim, soon = Aim("buy", ["seal"]), Deadline.after(1.0, clock)
+    by_script = work.examine({"solution": done.stdout.strip()}, aim, soon)
+    assert by_script == work.examine({"solution": solved_work(given)}, aim, soon)
