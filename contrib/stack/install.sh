@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
 # Prometheus; systemd, whose analysis the units are held against; and fail2ban, which tests its filter.
-# With the argument "wrk" also that load generator, for the benchmarks; with "njs" nginx's JavaScript, for the tests.
+# With the word "wrk" also that load generator, for the benchmarks; with "njs" nginx's JavaScript, with "chromium" that
+# browser, and a font that has Chinese, for the tests.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
 # start at boot. Needs root or sudo, and those only if something is missing. Says what it does on standard error.
@@ -99,10 +100,17 @@ install_missing() {
 }
 
 main() {
-    case "${1:-}" in
-    wrk) wanted+=$'\n/usr/bin/wrk wrk' ;;
-    njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
-    esac
+    local word
+    for word in "$@"; do
+        case "$word" in
+        wrk) wanted+=$'\n/usr/bin/wrk wrk' ;;
+        njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
+        chromium)
+            wanted+=$'\n/usr/bin/chromium chromium'
+            wanted+=$'\n/usr/share/fonts/truetype/wqy/wqy-microhei.ttc fonts-wqy-microhei'
+            ;;
+        esac
+    done
     [ -n "$(missing)" ] || return 0
     command -v apt-get >/dev/null ||
         die "this needs apt-get (Debian, Ubuntu). Install by hand what is missing: $(missing | tr '\n' ' ')"

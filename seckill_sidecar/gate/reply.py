@@ -1,8 +1,7 @@
-"""How each verdict is said: status and title in one table, problem JSON for programs, a plain page for browsers."""
+"""How each verdict is said: status and title in one table, problem JSON for programs, a page for browsers."""
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import Decision, Order, Rate, State, Verdict
 from seckill_sidecar.settings.schema import Limits, Route
 from seckill_sidecar.wire.answers import Answer, RateState, Refusal
+from seckill_sidecar.wire.pages import More, Pages
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import Keyring
 
@@ -46,18 +46,21 @@ COOKIE = "seckill_order"
 """Names a buyer who holds an order: nginx's shield lets such requests pass."""
 _COOKIE_SECONDS = 86_400
 _NO_STORE = ("Cache-Control", "no-store")
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}}</style></head>
-<body><main><h1>{title}</h1><p>{detail}</p>{more}</main></body></html>
-"""
 
 
 class Reply:
     """Answers of one site."""
 
-    def __init__(self, prefix: str, keyring: Keyring, limits: Limits, clock: Clock, shielded: bool = False) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        keyring: Keyring,
+        limits: Limits,
+        clock: Clock,
+        shielded: bool = False,
+        *,
+        pages: Pages,
+    ) -> None:
         """``prefix`` is where the site's own addresses live, ``/seckill/`` by default.
 
         On a ``shielded`` site, who has an order gets a cookie with which to pass the shield.
@@ -66,6 +69,7 @@ class Reply:
         self._keyring = keyring
         self._limits = limits
         self._clock = clock
+        self._pages = pages
         self._gives_cookies = shielded and bool(keyring)
 
     # -- accepted
@@ -89,20 +93,23 @@ class Reply:
         elif route.on_accept == "redirect" and route.redirect_to is not None:
             return _redirect(self._fill_in(route.redirect_to, order), self.cookie(order))
         as_page = route.on_accept == "page" or (route.on_accept != "json" and prefers_page(request))
-        return self._order_answer(order, verdict, status, title, as_page)
+        page = order.state.value if order.state in _GONE else verdict.value
+        return self._order_answer(request, order, verdict, status, title, page if as_page else "")
 
     def kept(self, request: Request, order: Order) -> Answer:
         """The order stands, though the storefront could not answer for it."""
         title = "Yours: the order is in, the shop will confirm it later"
-        return self._order_answer(order, Verdict.ACCEPTED, _KEPT_STATUS, title, prefers_page(request))
+        page = "kept" if prefers_page(request) else ""
+        return self._order_answer(request, order, Verdict.ACCEPTED, _KEPT_STATUS, title, page)
 
-    def _order_answer(self, order: Order, verdict: Verdict, status: int, title: str, as_page: bool) -> Answer:
+    def _order_answer(
+        self, request: Request, order: Order, verdict: Verdict, status: int, title: str, page: str
+    ) -> Answer:
         poll = self._poll_path(order.id, order.buyer)
         headers = [_NO_STORE, *self.cookie(order)]
-        if as_page:
-            detail = f"Order {order.id}: {order.quantity} × {order.item}, {order.state.value}."
-            more = f'<p><a href="{html.escape(poll)}">See how it stands</a></p>'
-            return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, headers, title, detail, more)
+        if page:
+            status = 200 if status == VERDICTS[Verdict.ACCEPTED][0] else status
+            return _page(status, headers, order_page(self._pages, request, order, page, More(link=poll)))
         if status == VERDICTS[Verdict.ACCEPTED][0]:
             headers.append(("Location", poll))
         body = {"verdict": verdict.value, "title": title, **order_members(order), "poll": poll}
@@ -127,7 +134,7 @@ class Reply:
 
     def refusal_of(self, decision: Decision) -> Refusal:
         """What a decision without an order means for the buyer."""
-        return _REFUSALS[decision.verdict](self._limits, decision)
+        return refusal_of(self._limits, decision)
 
     def refused(self, request: Request, refusal: Refusal, buyer: str = "") -> Answer:
         """Problem JSON (RFC 9457), or a plain page for a browser."""
@@ -136,11 +143,20 @@ class Reply:
         headers = [_NO_STORE, *_waiting_headers(refusal)]
         poll = self._poll_path(refusal.order_id, buyer) if refusal.order_id else ""
         if prefers_page(request):
-            more = f'<p><a href="{html.escape(poll)}">See whether it went through</a></p>' if poll else ""
-            return _page(status, headers, title, refusal.detail, more)
+            return _page(status, headers, self._refusal_page(request, refusal, poll))
         if poll or refusal.retry_after is not None or refusal.available is not None:
             return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, poll))
         return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
+
+    def _refusal_page(self, request: Request, refusal: Refusal, poll: str) -> bytes:
+        language = language_of(self._pages, request)
+        values: dict[str, object] = {"wait": self._pages.wait(language, refusal.retry_after or 1)}
+        if refusal.available is not None:
+            values["available"] = refusal.available
+        again = _whole_seconds(refusal.retry_after or 2) if poll else None
+        detail = refusal.detail if refusal.verdict is Verdict.INVALID else ""
+        more = More(link=poll, refresh=again, detail=detail)
+        return self._pages.page(language, _page_name(refusal, bool(poll)), more, **values)
 
     def _problem(self, refusal: Refusal, status: int, title: str, poll: str) -> dict[str, Any]:
         problem = _problem_members(refusal.verdict, status, title, refusal.detail)
@@ -153,6 +169,22 @@ class Reply:
         return problem
 
 
+def refusal_of(limits: Limits, decision: Decision) -> Refusal:
+    """The same, for whoever has limits but no site."""
+    return _REFUSALS[decision.verdict](limits, decision)
+
+
+def language_of(pages: Pages, request: Request) -> str:
+    """The language in which a client is shown a page."""
+    return pages.language(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+
+def order_page(pages: Pages, request: Request, order: Order, name: str, more: More) -> bytes:
+    """A page about an order."""
+    values = {"order": order.id, "item": order.item, "quantity": order.quantity}
+    return pages.page(language_of(pages, request), name, more, **values)
+
+
 def order_members(order: Order) -> dict[str, Any]:
     """An order as JSON shows it to its buyer."""
     members = {"order": order.id, "item": order.item, "quantity": order.quantity, "state": order.state.value}
@@ -160,6 +192,14 @@ def order_members(order: Order) -> dict[str, Any]:
     if order.state is State.HELD:
         members["held_until"] = _iso(order.due_at_ms)
     return members
+
+
+def _page_name(refusal: Refusal, asks: bool) -> str:
+    if asks:
+        return "unknown"
+    if refusal.page:
+        return refusal.page
+    return "sold_out_few" if refusal.available else refusal.verdict.value
 
 
 def prefers_page(request: Request) -> bool:
@@ -253,8 +293,7 @@ def _redirect(location: str, more: list[tuple[str, str]]) -> Answer:
     return Answer(303, [_NO_STORE, *more, ("Location", location), ("Content-Type", "text/plain; charset=utf-8")], b"")
 
 
-def _page(status: int, headers: list[tuple[str, str]], title: str, detail: str, more: str) -> Answer:
-    body = _PAGE.format(title=html.escape(title), detail=html.escape(detail), more=more).encode()
+def _page(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     return Answer(status, [*headers, ("Content-Type", "text/html; charset=utf-8")], body)
 
 

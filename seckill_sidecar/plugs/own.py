@@ -1,6 +1,11 @@
-"""The addresses of our own, a Falcon application: ``GET {prefix}orders/{id}``, and what nginx asks by itself."""
+"""The addresses of our own, a Falcon application.
+
+``GET {prefix}orders/{id}``, ``GET {prefix}seckill.js``, and what nginx asks by itself.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import falcon
 
@@ -16,6 +21,9 @@ from seckill_sidecar.wire.problem import write_problem
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import InvalidToken, Keyring
 
+Show = Callable[[falcon.Request, falcon.Response, Order], bool]
+"""Shows an order to a browser; False if the client is none."""
+
 
 class OrderResource:
     """One order, shown to its buyer only: by the order's own token, or by who is asking."""
@@ -28,6 +36,7 @@ class OrderResource:
         keyring: Keyring,
         clock: Clock,
         seconds: float,
+        show: Show,
     ) -> None:
         """``seconds`` bounds one look-up."""
         self._look_up = look_up
@@ -36,6 +45,7 @@ class OrderResource:
         self._keyring = keyring
         self._clock = clock
         self._seconds = seconds
+        self._show = show
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, order_id: str) -> None:
         resp.cache_control = ["no-store"]
@@ -45,7 +55,8 @@ class OrderResource:
         if order is None or order.buyer != buyer:
             # The same words for a foreign order as for none: ids tell nobody anything.
             raise falcon.HTTPNotFound(title="No such order", description=_never(bool(token)))
-        resp.media = order_members(order)
+        if not self._show(req, resp, order):
+            resp.media = order_members(order)
 
     on_head = on_get  # the server leaves the body away
 
@@ -77,12 +88,18 @@ def _never(final: bool) -> str:
 
 
 def own_application(
-    prefix: str, orders: OrderResource, unserved: object | None = None
+    prefix: str,
+    orders: OrderResource,
+    unserved: object | None = None,
+    script: object | None = None,
+    errors: Callable[[falcon.Request, falcon.Response, falcon.HTTPError], None] = write_problem,
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457)."""
+    """The application that serves everything under ``prefix``; ``errors`` writes what it raises."""
     application = falcon.App()
     application.add_route(f"{prefix}orders/{{order_id}}", orders)
     if unserved is not None:
         application.add_route(f"{prefix}unserved/{{ticket}}/{{how}}", unserved)
-    application.set_error_serializer(write_problem)
+    if script is not None:
+        application.add_route(f"{prefix}seckill.js", script)
+    application.set_error_serializer(errors)
     return application

@@ -43,8 +43,12 @@ class Refusal(SeckillError):
         available: int | None = None,
         rate: RateState | None = None,
         reason: str = "",
+        page: str = "",
     ) -> None:
-        """``detail`` is for the buyer; ``reason`` for the log only; ``order_id`` names what to poll."""
+        """``detail`` is for the buyer; ``reason`` for the log only; ``order_id`` names what to poll.
+
+        ``page`` is the entry that browsers are shown, if it isn't the verdict's.
+        """
         super().__init__(detail)
         self.verdict = verdict
         self.detail = detail
@@ -54,3 +58,4 @@ class Refusal(SeckillError):
         self.available = available
         self.rate = rate
         self.reason = reason
+        self.page = page

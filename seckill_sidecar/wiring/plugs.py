@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from prometheus_client.registry import Collector
@@ -20,8 +20,10 @@ from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Middleware
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
+from seckill_sidecar.plugs.order_page import ErrorPages, show_order
 from seckill_sidecar.plugs.own import OrderResource, own_application
 from seckill_sidecar.plugs.probe import Probe
+from seckill_sidecar.plugs.script import ScriptResource
 from seckill_sidecar.wiring.gate import Gate
 
 
@@ -30,14 +32,21 @@ class Plugs(Gate):
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
-        own = own_application(self.settings.serve.prefix, self._order_resource(), self._unserved_resource())
+        prefix = self.settings.serve.prefix
+        own = own_application(
+            prefix,
+            self._order_resource(),
+            self._unserved_resource(),
+            ScriptResource(),
+            ErrorPages(f"{prefix}orders/", self.pages),
+        )
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
         return Middleware(
             application,
             self.gate,
             own,
-            self.settings.serve.prefix,
+            prefix,
             self.breaker("storefront"),
             self._probe(),
             self.clock,
@@ -69,6 +78,7 @@ class Plugs(Gate):
             self.keyring,
             self.clock,
             self.settings.timeouts.request,
+            partial(show_order, self.pages),
         )
 
     def _unserved_resource(self) -> UnservedResource | None:

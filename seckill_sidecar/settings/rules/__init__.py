@@ -7,6 +7,7 @@ from seckill_sidecar.settings.rules import (
     modes,
     moments,
     origin,
+    pages,
     routing,
     statements,
     stores,
@@ -15,6 +16,6 @@ from seckill_sidecar.settings.rules import (
 )
 from seckill_sidecar.settings.rules.rule import Rule
 
-_FILES = (templates, routing, modes, origin, stores, moments, statements, listening, tracing)
+_FILES = (templates, routing, modes, origin, stores, moments, statements, listening, tracing, pages)
 
 RULES: tuple[Rule, ...] = tuple(value for file in _FILES for value in vars(file).values() if isinstance(value, Rule))
