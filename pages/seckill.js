@@ -192,7 +192,7 @@
       } else if (said.poll) {
         const order = await lookUp(form, said.poll, answer.ms);
         if (order) save(name, null);
-        return order && order.state ? won(form, { verdict: 'accepted', ...said, ...order }) : over(form, order ? 'failed' : 'lost', said);
+        return order && order.state ? won(form, { ...said, ...order, verdict: 'accepted' }) : over(form, order ? 'failed' : 'lost', said);
       } else if (verdict === 'conflict' && !conflicts++) {
         save(name, null); // the key was another purchase's
       } else if (answer.ms && (verdict === 'rate_limited' || verdict === 'unavailable')) {

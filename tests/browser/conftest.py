@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_site import open_shop
 from browser_words import CHROMIUM, QUIET, SILENT, Buyer, Till, open_till
-from demo.plan import Plan
-from demo.site import Site
-from demo.stacks import open_site
 from playwright.sync_api import Browser, sync_playwright
+from stack import Redis
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +23,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    """The demo's shop behind the sidecar, on the bundled stores: one flash phone, plenty of teapots."""
-    # A socket's path is short; pytest's own folders are not.
-    with tempfile.TemporaryDirectory() as folder, open_site(Plan(stock=1), Path(folder)) as opened:
-        yield opened
+def shop(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the demo's shop behind the gate."""
+    redis_server.heal()
+    with open_shop(redis_server.url, tmp_path_factory.mktemp("shop")) as address:
+        yield address
 
 
 @pytest.fixture

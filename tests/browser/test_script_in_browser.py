@@ -8,6 +8,8 @@ import pytest
 from browser_words import HTML, Buyer, Till, accepted, refused, said
 from stack.scripted import reply
 
+CUT = b"HTTP/1.1 201 As Told\r\nContent-Length: 500\r\nConnection: close\r\n\r\nhalf"
+
 
 def sse(**members: object) -> bytes:
     event = f"event: order\ndata: {json.dumps(members)}\n\n"
@@ -67,14 +69,14 @@ def test_a_double_click_buys_once(till: Till, buyer: Buyer) -> None:
 
 def test_a_cut_in_between_sends_the_same_purchase_again(till: Till, buyer: Buyer) -> None:
     buyer.come(till.url)
-    till.answers.put(None)
+    till.answers.put(CUT)  # Chromium itself sends again what was hung up on without a word
     buyer.click()
     buyer.sees("you will not buy twice")
     buyer.shoot("script-cut")
     till.answers.put(accepted())
     buyer.sees("It is yours!")
     assert len(set(till.keys())) == 1
-    assert (till.tries()[0], till.tries()[-1]) == ("first", "again")
+    assert till.tries() == ["first", "again"]
 
 
 def test_a_reload_sends_the_same_purchase_again(till: Till, buyer: Buyer) -> None:
