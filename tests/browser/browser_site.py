@@ -11,6 +11,7 @@ import yaml
 from shop.server import Shop
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from seckill_sidecar.adapters.storefront import ReverseProxy
 from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.model import Item
 from seckill_sidecar.settings import loads
@@ -34,7 +35,10 @@ def open_shop(redis: str, folder: Path) -> Iterator[str]:
         site = _site(redis, folder, shop.server_port)
         opened.callback(site.orders.close)
         opened.callback(site.ledger.close)
-        gate = site.middleware(site.storefront())
+        storefront = site.storefront()
+        assert isinstance(storefront, ReverseProxy)
+        opened.callback(storefront.close)
+        gate = site.middleware(storefront)
         server = make_server(HOST, 0, gate, threaded=True, request_handler=_Silent)
         server.daemon_threads = True
         _serve(server, opened)
