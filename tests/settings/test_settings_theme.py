@@ -48,7 +48,7 @@ def test_a_broken_page_is_named_with_its_line(tmp_path: Path, page: str, problem
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ("sold_out: {titel: Gone}\n", "en.yaml:1:12: sold_out.titel: is no text of the pages; did you mean sold_out.t"),
+        ("sold_out: {titel: Gone}\n", "en.yaml:1:19: sold_out.titel: is no text of the pages; did you mean sold_out.t"),
         ("sold_out: Gone\n", "en.yaml:1:11: sold_out: is no entry"),
         ("\nsold_out: {title: 7}\n", "en.yaml:2:19: sold_out.title: is no text; put it in quotes"),
         ('sold_out: {text: "{wait}"}\n', "en.yaml:1:18: sold_out.text: names {wait}, a value that it does not have"),
