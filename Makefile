@@ -22,7 +22,7 @@ demo: $(VENV)/demo.stamp ## play a flash sale; STACK=real REQUESTS= BUYERS= STOC
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## run the tests against real servers, with threads and under gevent; ARGS="-k word" picks
-	@contrib/stack/install.sh njs hostile
+	@contrib/stack/install.sh njs hostile chromium
 	@contrib/stack/test.sh $(BIN)/python $(ARGS)
 
 .PHONY: check

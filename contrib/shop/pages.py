@@ -15,8 +15,9 @@ PRODUCTS = {
 
 _FRAME = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>{title} · The Old Shop</title>
-<link rel="stylesheet" href="/style.css"></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · The Old Shop</title>
+<link rel="stylesheet" href="/style.css">{script}</head>
 <body>
 <header><a href="/">The Old Shop</a> <a href="/orders">orders</a> {greeting}</header>
 <main><h1>{title}</h1>
@@ -29,10 +30,15 @@ _FRAME = """<!doctype html>
 STYLE = """body { font-family: Georgia, serif; max-width: 40rem; margin: 2rem auto; background: #fffdf5 }
 header { border-bottom: 3px double #a52; padding-bottom: .5rem; display: flex; gap: 1rem }
 td, th { text-align: left; padding: .2rem 1rem .2rem 0 }
-.order { font-family: monospace; background: #efe; padding: .5rem }
+.order { font-family: monospace; background: #efe; padding: .5rem; overflow-wrap: anywhere }
+[data-seckill-status]:not(:empty) { border-left: 4px solid #a52; background: #fff; padding: .5rem 1rem }
 """
 
-_LOGIN = """<form method="post" action="/login"><input name="name" maxlength="64" placeholder="your name" required>
+_SCRIPT = '\n<script src="/seckill/seckill.js" defer></script>'
+"""The sidecar's, which makes the buy form a live one. The form works without it, too."""
+
+_LOGIN = """<form method="post" action="/login"><input name="name" aria-label="your name" maxlength="64"
+placeholder="your name" required>
 <button>Log in</button></form>"""
 
 
@@ -46,11 +52,11 @@ def product(sku: str, name: str | None) -> str:
     """One product with its buy form."""
     title, description = PRODUCTS[sku]
     form = f"""<p>{description}</p>
-<form method="post" action="/buy/{sku}">
+<form method="post" action="/buy/{sku}" data-seckill>
 <label>How many? <input name="quantity" type="number" value="1" min="1" max="9"></label>
 <button>Buy now</button>
 </form>"""
-    return _page(title, form, name)
+    return _page(title, form, name, _SCRIPT)
 
 
 def thanks(purchase: SignedPurchase, name: str | None) -> str:
@@ -77,6 +83,6 @@ def trouble(title: str, text: str) -> str:
     return _page(title, f"<p>{escape(text)}</p>", None)
 
 
-def _page(title: str, body: str, name: str | None) -> str:
+def _page(title: str, body: str, name: str | None, script: str = "") -> str:
     greeting = f"Hello, {escape(name)}." if name else _LOGIN
-    return _FRAME.format(title=escape(title), greeting=greeting, body=body)
+    return _FRAME.format(title=escape(title), greeting=greeting, body=body, script=script)

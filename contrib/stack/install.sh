@@ -2,7 +2,8 @@
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
 # Prometheus; systemd, whose analysis the units are held against; and fail2ban, which tests its filter.
 # With the argument "wrk" also that load generator, for the benchmarks; for the tests with "njs" nginx's JavaScript, with
-# "hostile" what attacks (wfuzz's word lists, slowhttptest) and PHP, for which there is a check of our signature.
+# "hostile" what attacks (wfuzz's word lists, slowhttptest) and PHP, for which there is a check of our signature; with
+# "chromium" that browser, and a font that has Chinese.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
 # start at boot. Needs root or sudo, and those only if something is missing. Says what it does on standard error.
@@ -109,6 +110,10 @@ main() {
             wanted+=$'\n/usr/share/wfuzz/wordlist wfuzz'
             wanted+=$'\n/usr/bin/slowhttptest slowhttptest'
             wanted+=$'\n/usr/bin/php php-cli'
+            ;;
+        chromium)
+            wanted+=$'\n/usr/bin/chromium chromium'
+            wanted+=$'\n/usr/share/fonts/truetype/wqy/wqy-microhei.ttc fonts-wqy-microhei'
             ;;
         esac
     done

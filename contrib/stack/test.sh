@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=$1
 shift
 stores=(audit broker export faults ledger orders_db parked rebuild replica writer)
-running=(canary doctor fail2ban metrics tracing units)
+running=(browser canary doctor fail2ban metrics tracing units)
 elsewhere=("${stores[@]}" "${running[@]}")
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT
@@ -17,8 +17,8 @@ trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
 declare -A parts
 "$python" -m pytest "${stores[@]/#/tests/}" "$@" >"$said/the stores, the writer, audits and faults" 2>&1 &
 parts["the stores, the writer, audits and faults"]=$!
-"$python" -m pytest "${running[@]/#/tests/}" "$@" >"$said/units, doctor, modes, and what is told" 2>&1 &
-parts["units, doctor, modes, and what is told"]=$!
+"$python" -m pytest "${running[@]/#/tests/}" "$@" >"$said/units, doctor, modes, browsers, and what is told" 2>&1 &
+parts["units, doctor, modes, browsers, and what is told"]=$!
 "$python" contrib/stack/pytest_gevent.py -m gevent_too "$@" >"$said/under gevent" 2>&1 &
 parts["under gevent"]=$!
 "$python" -m pytest "${elsewhere[@]/#/--ignore=tests/}" "$@"

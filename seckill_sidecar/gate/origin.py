@@ -47,9 +47,8 @@ class Origins:
             return
         if site is None and origin is not None and _is_of(origin, environ.get("HTTP_HOST", "")):
             return
-        raise Refusal(
-            Verdict.INVALID, "a page of another site sent it: this try bought nothing", status=403, reason=FOREIGN
-        )
+        detail = "a page of another site sent it: this try bought nothing"
+        raise Refusal(Verdict.INVALID, detail, status=403, reason=FOREIGN, page="foreign")
 
 
 @lru_cache(maxsize=1024)

@@ -59,6 +59,7 @@ class Forward:
 Outcome = PassOn | Forward | Answer
 _log = logging.getLogger(__name__)
 PASS_ON = PassOn()
+LOST = "it is not known whether this purchase went through: look at your orders"
 ABANDONED = "abandoned"
 """The reason that the log has for a purchase whose client was gone before anything was asked of the ledger."""
 STAGES = ("route", "room", "identify", "local", "challenge", "reserve", "hand_off")
@@ -209,6 +210,10 @@ class Pipeline:
         """Settle what this answer of the storefront settles, if it is yes. Takes a second at most; never raises."""
         if watched.means_yes(status):
             self._promptly.settle(watched.wish)
+
+    def not_repeated(self, request: Request) -> Answer:
+        """A purchase sent again that is not the gate's to decide: the storefront may have taken it already."""
+        return self._reply.refused(request, Refusal(Verdict.UNAVAILABLE, LOST, page="lost"))
 
     def storefront_failed(self, request: Request, order: Order, error: SeckillError) -> Answer:
         """The storefront could not serve an accepted purchase: keep the order or give it back, and say so.

@@ -1,8 +1,7 @@
-"""How each verdict is said: status and title in one table, problem JSON for programs, a plain page for browsers."""
+"""How each verdict is said: status and title in one table, problem JSON for programs, a page for browsers."""
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +14,8 @@ from seckill_sidecar.clock import Clock
 from seckill_sidecar.model import Decision, Order, Rate, State, Verdict
 from seckill_sidecar.settings.schema import Limits, Route
 from seckill_sidecar.wire.answers import Answer, RateState, Refusal
-from seckill_sidecar.wire.challenge_form import challenge_form
+from seckill_sidecar.wire.challenge_form import FormWords, challenge_form
+from seckill_sidecar.wire.pages import More, Pages
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import Keyring
 
@@ -38,7 +38,7 @@ VERDICTS: dict[Verdict, tuple[int, str]] = {
 }
 """Status and title of each verdict; the README's table is held against it."""
 
-_FOREIGN_STATUS, _FOREIGN_TITLE = 403, "Buy on the shop's own pages"
+_FOREIGN, _FOREIGN_TITLE = (Verdict.INVALID, 403), "Buy on the shop's own pages"
 
 _KEPT_STATUS = 202
 _GONE_STATUS = 409
@@ -53,14 +53,7 @@ COOKIE = "seckill_order"
 _COOKIE_SECONDS = 86_400
 RECEIPT_HEADER = "X-Seckill-Receipt"
 """The receipt beside an answer of the storefront's own."""
-_KEEP = "; keep this address, it is your receipt"
 _NO_STORE = ("Cache-Control", "no-store")
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem}}</style></head>
-<body><main><h1>{title}</h1><p>{detail}</p>{more}</main></body></html>
-"""
 
 
 class Reply:
@@ -74,6 +67,8 @@ class Reply:
         clock: Clock,
         shielded: bool = False,
         receipt_seconds: float = 30 * 86_400.0,
+        *,
+        pages: Pages,
     ) -> None:
         """``prefix`` is where the site's own addresses live, ``/seckill/`` by default.
 
@@ -84,6 +79,7 @@ class Reply:
         self._keyring = keyring
         self._limits = limits
         self._clock = clock
+        self._pages = pages
         self._gives_cookies = shielded and bool(keyring)
         self._receipt_seconds = receipt_seconds
 
@@ -113,22 +109,26 @@ class Reply:
         elif route.on_accept == "redirect" and route.redirect_to is not None:
             return _redirect(self._fill_in(route.redirect_to, order), self.cookie(order))
         as_page = route.on_accept == "page" or (route.on_accept != "json" and prefers_page(request))
-        return self._order_answer(order, verdict, status, title, as_page)
+        page = order.state.value if order.state in _GONE else verdict.value
+        return self._order_answer(request, order, verdict, status, title, page if as_page else "")
 
     def kept(self, request: Request, order: Order) -> Answer:
         """The order stands, though the storefront could not answer for it."""
         title = "Yours: the order is in, the shop will confirm it later"
-        return self._order_answer(order, Verdict.ACCEPTED, _KEPT_STATUS, title, prefers_page(request))
+        page = "kept" if prefers_page(request) else ""
+        return self._order_answer(request, order, Verdict.ACCEPTED, _KEPT_STATUS, title, page)
 
-    def _order_answer(self, order: Order, verdict: Verdict, status: int, title: str, as_page: bool) -> Answer:
+    def _order_answer(
+        self, request: Request, order: Order, verdict: Verdict, status: int, title: str, page: str
+    ) -> Answer:
         receipt = self._receipt(order)
         addresses = self._addresses(order.id, receipt or self._order_token(order.id, order.buyer))
         poll = addresses["poll"]
         headers = [_NO_STORE, *self.cookie(order)]
-        if as_page:
-            detail = f"Order {order.id}: {order.quantity} × {order.item}, {order.state.value}."
-            more = f'<p><a href="{html.escape(poll)}">See how it stands</a>{_KEEP if receipt else ""}</p>'
-            return _page(200 if status == VERDICTS[Verdict.ACCEPTED][0] else status, headers, title, detail, more)
+        if page:
+            status = 200 if status == VERDICTS[Verdict.ACCEPTED][0] else status
+            more = More(link=poll, is_receipt=bool(receipt))
+            return _page(status, headers, order_page(self._pages, request, order, page, more))
         if status == VERDICTS[Verdict.ACCEPTED][0]:
             headers.append(("Location", poll))
         body = {"verdict": verdict.value, "title": title, **order_members(order), **addresses}
@@ -162,7 +162,7 @@ class Reply:
 
     def refusal_of(self, decision: Decision) -> Refusal:
         """What a decision without an order means for the buyer."""
-        return _REFUSALS[decision.verdict](self._limits, decision)
+        return refusal_of(self._limits, decision)
 
     def refused(self, request: Request, refusal: Refusal, buyer: str = "") -> Answer:
         """Problem JSON (RFC 9457), or a plain page for a browser."""
@@ -172,15 +172,28 @@ class Reply:
         addresses = {}
         if refusal.order_id:
             addresses = self._addresses(refusal.order_id, self._order_token(refusal.order_id, buyer))
-        poll = addresses.get("poll")
+        poll = addresses.get("poll", "")
         if prefers_page(request):
-            more = f'<p><a href="{html.escape(poll)}">See whether it went through</a></p>' if poll else ""
-            if refusal.asked is not None:
-                more = challenge_form(request, refusal.asked, f"{self._prefix}challenges.js", self._limits.body)
-            return _page(status, headers, title, refusal.detail, more)
+            return _page(status, headers, self._refusal_page(request, refusal, poll))
         if poll or refusal.asked or refusal.retry_after is not None or refusal.available is not None:
             return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, addresses))
         return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
+
+    def _refusal_page(self, request: Request, refusal: Refusal, poll: str) -> bytes:
+        language = language_of(self._pages, request)
+        values: dict[str, object] = {"wait": self._pages.wait(language, refusal.retry_after or 1)}
+        if refusal.available is not None:
+            values["available"] = refusal.available
+        again = _whole_seconds(refusal.retry_after or 2) if poll else None
+        detail = refusal.detail if refusal.verdict is Verdict.INVALID else ""
+        more = More(link=poll, refresh=again, detail=detail, form=self._challenge_form(request, refusal, language))
+        return self._pages.page(language, _page_name(refusal, bool(poll)), more, **values)
+
+    def _challenge_form(self, request: Request, refusal: Refusal, language: str) -> str:
+        if refusal.asked is None:
+            return ""
+        words = FormWords(*(self._pages.word(language, word) for word in ("go_on", "needs_script")))
+        return challenge_form(request, refusal.asked, f"{self._prefix}challenges.js", self._limits.body, words)
 
     def _problem(self, refusal: Refusal, status: int, title: str, addresses: Mapping[str, str]) -> dict[str, Any]:
         problem = _problem_members(refusal.verdict, status, title, refusal.detail)
@@ -195,6 +208,22 @@ class Reply:
         return problem
 
 
+def refusal_of(limits: Limits, decision: Decision) -> Refusal:
+    """The same, for whoever has limits but no site."""
+    return _REFUSALS[decision.verdict](limits, decision)
+
+
+def language_of(pages: Pages, request: Request) -> str:
+    """The language in which a client is shown a page."""
+    return pages.language(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+
+
+def order_page(pages: Pages, request: Request, order: Order, name: str, more: More) -> bytes:
+    """A page about an order."""
+    values = {"order": order.id, "item": order.item, "quantity": order.quantity}
+    return pages.page(language_of(pages, request), name, more, **values)
+
+
 def order_members(order: Order) -> dict[str, Any]:
     """An order as JSON shows it to its buyer."""
     members = {"order": order.id, "item": order.item, "quantity": order.quantity, "state": order.state.value}
@@ -202,6 +231,14 @@ def order_members(order: Order) -> dict[str, Any]:
     if order.state is State.HELD:
         members["held_until"] = _iso(order.due_at_ms)
     return members
+
+
+def _page_name(refusal: Refusal, asks: bool) -> str:
+    if asks:
+        return "unknown"
+    if refusal.page:
+        return refusal.page
+    return "sold_out_few" if refusal.available else refusal.verdict.value
 
 
 def prefers_page(request: Request) -> bool:
@@ -237,6 +274,11 @@ def rate_state(scope: str, rate: Rate, reset: float) -> RateState:
     return RateState(policy=scope, quota=rate.burst, window=rate.per * rate.burst / rate.count, reset=reset)
 
 
+def _limit_reached(_: Limits, decision: Decision) -> Refusal:
+    page = "limit_reached_address" if decision.scope == "address" else ""
+    return Refusal(decision.verdict, _LIMIT_OF[decision.scope], page=page)
+
+
 _LIMIT_OF = {
     "buyer": "more would be over the limit for one buyer of this item",
     "address": "more orders would be over the limit for one network address",
@@ -248,7 +290,7 @@ _ADMISSION_IS = {
 _REFUSALS: dict[Verdict, Callable[[Limits, Decision], Refusal]] = {
     Verdict.SOLD_OUT: _sold_out,
     Verdict.RATE_LIMITED: _rate_limited,
-    Verdict.LIMIT_REACHED: lambda _, d: Refusal(d.verdict, _LIMIT_OF[d.scope]),
+    Verdict.LIMIT_REACHED: _limit_reached,
     Verdict.NOT_ADMITTED: lambda _, d: Refusal(d.verdict, _ADMISSION_IS[d.reason], reason=f"admission {d.reason}"),
     Verdict.NOT_ELIGIBLE: lambda _, d: Refusal(d.verdict, "you are not among those whom this item is for"),
     Verdict.NOT_OPEN: lambda _, d: Refusal(d.verdict, "come back when it opens", retry_after=d.retry_after),
@@ -267,7 +309,7 @@ _PROBLEM_TYPE = ("Content-Type", "application/problem+json")
 
 
 def _title(verdict: Verdict, status: int) -> str:
-    return _FOREIGN_TITLE if status == _FOREIGN_STATUS else VERDICTS[verdict][1]
+    return _FOREIGN_TITLE if (verdict, status) == _FOREIGN else VERDICTS[verdict][1]
 
 
 def _problem_members(verdict: Verdict, status: int, title: str, detail: str) -> dict[str, Any]:
@@ -309,8 +351,7 @@ def _redirect(location: str, more: list[tuple[str, str]]) -> Answer:
     return Answer(303, [_NO_STORE, *more, ("Location", location), ("Content-Type", "text/plain; charset=utf-8")], b"")
 
 
-def _page(status: int, headers: list[tuple[str, str]], title: str, detail: str, more: str) -> Answer:
-    body = _PAGE.format(title=html.escape(title), detail=html.escape(detail), more=more).encode()
+def _page(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     return Answer(status, [*headers, ("Content-Type", "text/html; charset=utf-8")], body)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import falcon
 
@@ -13,9 +12,6 @@ from seckill_sidecar.model import SKU
 from seckill_sidecar.settings.schema import Route
 from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.request import Request
-
-_SCRIPT = Path(__file__).with_name("challenges.js")
-_SCRIPT_SECONDS = 3600
 
 
 class ChallengeResource:
@@ -37,19 +33,6 @@ class ChallengeResource:
             resp.media = dict(self._challenger.give(Request(req.env), found, item))
         except Refusal as refusal:
             raise _problem(refusal) from refusal
-
-
-class ScriptResource:
-    """The script; the same for all routes and kinds."""
-
-    def __init__(self) -> None:
-        self._text = _SCRIPT.read_bytes()
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        del req
-        resp.content_type = "text/javascript; charset=utf-8"
-        resp.cache_control = ["public", f"max-age={_SCRIPT_SECONDS}"]
-        resp.data = self._text
 
 
 def _problem(refusal: Refusal) -> falcon.HTTPError:

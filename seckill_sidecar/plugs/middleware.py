@@ -30,6 +30,7 @@ Application = Callable[[Any, StartResponse], Iterable[bytes]]
 _log = logging.getLogger(__name__)
 _OURS = "HTTP_X_SECKILL_"
 _PROBE = f"{_OURS}PROBE"
+_TRY = "HTTP_SECKILL_TRY"
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -92,6 +93,10 @@ class Middleware:
         return _send(outcome, request, start_response)
 
     def _pass_on(self, environ: Environ, outcome: PassOn, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get(_TRY) == "again":
+            # Sent by our script, which has got no answer: only the gate can tell two purchases from one sent twice.
+            request = Request(environ)
+            return _send(self._gate.not_repeated(request), request, start_response)
         watched = outcome.watched
         if watched is None:
             return self._application(environ, start_response)

@@ -1,21 +1,23 @@
-"""The addresses of our own, a Falcon application: orders to ask for, admissions, and what nginx asks by itself."""
+"""The addresses of our own, a Falcon application: orders, admissions, scripts, and what nginx asks by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import falcon
 
-from seckill_sidecar.wire.problem import write_problem
+ErrorWriter = Callable[[falcon.Request, falcon.Response, falcon.HTTPError], None]
 
 
-def own_application(prefix: str, resources: Mapping[str, object]) -> falcon.App[falcon.Request, falcon.Response]:
-    """The application that serves everything under ``prefix``; its errors are problem JSON (RFC 9457).
+def own_application(
+    prefix: str, resources: Mapping[str, object], errors: ErrorWriter
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """The application that serves everything under ``prefix``; ``errors`` writes what it raises.
 
     ``resources`` are Falcon's, by their paths below the prefix.
     """
     application = falcon.App()
     for path, resource in resources.items():
         application.add_route(f"{prefix}{path}", resource)
-    application.set_error_serializer(write_problem)
+    application.set_error_serializer(errors)
     return application

@@ -633,6 +633,22 @@ class Results(Section):
         return 10_000 if self.waiters is None else self.waiters
 
 
+class PageSettings(Section):
+    """The pages that buyers see in their browsers."""
+
+    folder: str | None = Field(
+        None,
+        pattern=r"^(/[A-Za-z0-9._-]+)+$",
+        description="folder with a page.html and en.yaml, zh.yaml of the site's own, any of them; without it the program's",
+    )
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")], ...] = Field(
+        ("en", "zh"),
+        min_length=1,
+        max_length=20,
+        description="languages, of which a browser gets the one that it asks for, else the first",
+    )
+
+
 class Operator(Section):
     """The operator's API: orders settled and shown by other programs, at an address of its own."""
 
@@ -694,6 +710,7 @@ class Settings(Outline):
     operator: Operator = Operator()
     shield: Shield = Shield()
     nginx: Nginx = Nginx()
+    pages: PageSettings = PageSettings()
     keys: tuple[Key, ...] = Field((), description="secrets; the first signs, all verify")
     identity: Identity = Identity()
     routes: tuple[Route, ...] = Field((), description="purchase requests; the first that matches decides")

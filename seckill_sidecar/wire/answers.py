@@ -54,8 +54,12 @@ class Refusal(SeckillError):
         rate: RateState | None = None,
         asked: Asked | None = None,
         reason: str = "",
+        page: str = "",
     ) -> None:
-        """``detail`` is for the buyer; ``reason`` for the log only; ``order_id`` names what to poll."""
+        """``detail`` is for the buyer; ``reason`` for the log only; ``order_id`` names what to poll.
+
+        ``page`` is the entry that browsers are shown, if it isn't the verdict's.
+        """
         super().__init__(detail)
         self.verdict = verdict
         self.detail = detail
@@ -66,6 +70,7 @@ class Refusal(SeckillError):
         self.rate = rate
         self.asked = asked
         self.reason = reason
+        self.page = page
 
 
 def nobody_can_tell(error: StoreError) -> Refusal:

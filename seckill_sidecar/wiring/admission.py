@@ -37,7 +37,8 @@ class Admission(Gate):
         settings = self.settings
         # The reply names the rates by which it was refused, and here these are the admission's.
         rates = {"buyer": settings.admission.buyer, "address": settings.admission.address}
-        reply = Reply(settings.serve.prefix, self.keyring, settings.limits.model_copy(update=rates), self.clock)
+        limits = settings.limits.model_copy(update=rates)
+        reply = Reply(settings.serve.prefix, self.keyring, limits, self.clock, pages=self.pages)
         observers: list[Observer] = [log.DecisionLog(self.clock, self.keyring.pseudonym, settings.log.refusals)]
         if self._abuse_log is not None:
             observers.append(self._abuse_log)
@@ -69,6 +70,6 @@ class Admission(Gate):
 
 
 def _solved(challenger: Challenger, request: Request, route: Route, buyer: str, item: str, deadline: Deadline) -> None:
-    """Raise ``Refusal``, ``Malformed`` or ``StoreError`` for a route with a challenge that the request did not solve."""
+    """Raise ``Refusal``, ``Malformed`` or ``StoreError`` for a challenge of the route that is not solved."""
     if route.challenge is not None:
         challenger.check(request, route, buyer, item, deadline)

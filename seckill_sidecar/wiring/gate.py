@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -17,6 +18,7 @@ from seckill_sidecar.adapters.ledger import (
     connect_switches,
 )
 from seckill_sidecar.clock import Deadline
+from seckill_sidecar.errors import ConfigurationError
 from seckill_sidecar.gate.hand_off import HandOff
 from seckill_sidecar.gate.invited import Invited, InvitedLedger
 from seckill_sidecar.gate.known import KnownItems
@@ -37,12 +39,17 @@ from seckill_sidecar.observers.abuse import ABUSE, AbuseLog
 from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.ops.routes import RouteSwitches
 from seckill_sidecar.ports import Reserving
+from seckill_sidecar.settings.schema import PageSettings
+from seckill_sidecar.settings.theme import theme_of
+from seckill_sidecar.wire.pages import Pages
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.trace import follow
 from seckill_sidecar.wiring.challenges import Challenges
 from seckill_sidecar.workers.shield import Shield
 from seckill_sidecar.workers.switchboard import Switchboard
 from seckill_sidecar.workers.ticker import Ticker
+
+_log = logging.getLogger(__name__)
 
 
 class Gate(Challenges):
@@ -91,6 +98,7 @@ class Gate(Challenges):
                 clock,
                 shielded=settings.shield.enabled,
                 receipt_seconds=settings.results.receipt,
+                pages=self.pages,
             ),
             watcher=Watcher(settings.settles, settings.limits.body),
             promptly=Promptly(self.settler, clock),
@@ -146,6 +154,16 @@ class Gate(Challenges):
         if self._invited is None:
             return ledger
         return InvitedLedger(ledger, self._invited, connect_invitations(self.settings, self.clock))
+
+    @cached_property
+    def pages(self) -> Pages:
+        """What browsers are shown. A theme that was broken after the check costs its looks only, not the sale."""
+        settings = self.settings.pages
+        try:
+            return Pages(theme_of(settings))
+        except ConfigurationError as error:
+            _log.error("the pages are shown in the program's own words: %s", error)
+            return Pages(theme_of(PageSettings()))
 
     @cached_property
     def _routes(self) -> Routes:

@@ -16,14 +16,16 @@ from seckill_sidecar.gate.route import Routes
 from seckill_sidecar.gate.standing import Lookout
 from seckill_sidecar.observers.metrics import Audits, Marked, Moments
 from seckill_sidecar.ops import status
-from seckill_sidecar.plugs.challenges import ChallengeResource, ScriptResource
+from seckill_sidecar.plugs.challenges import ChallengeResource
 from seckill_sidecar.plugs.hand_over import HandOver, Tickets, UnservedResource
 from seckill_sidecar.plugs.middleware import Application, Middleware
 from seckill_sidecar.plugs.operator import Doors, Guard, Orders, Status, operator_application
 from seckill_sidecar.plugs.operator import Metrics as OperatorMetrics
+from seckill_sidecar.plugs.order_page import ErrorPages
 from seckill_sidecar.plugs.own import own_application
 from seckill_sidecar.plugs.probe import Probe
 from seckill_sidecar.plugs.results.sockets import Conversations
+from seckill_sidecar.plugs.script import ScriptResource
 from seckill_sidecar.wiring.admission import Admission
 from seckill_sidecar.wiring.results import Results
 
@@ -33,16 +35,18 @@ class Plugs(Results, Admission):
 
     def middleware(self, application: Application) -> Middleware:
         """The gate around a WSGI application."""
+        prefix = self.settings.serve.prefix
         resources = self.result_resources() | self.admission_resources()
         resources |= self._challenge_resources() | self._unserved_resources()
-        own = own_application(self.settings.serve.prefix, resources)
+        resources["seckill.js"] = ScriptResource("seckill.js")
+        own = own_application(prefix, resources, ErrorPages(f"{prefix}orders/", self.pages))
         # Handed over, the request is nginx's: how long the shop takes isn't seen here.
         seen = self.settings.serve.hand_over == "proxy"
         return Middleware(
             application,
             self.gate,
             Conversations(own),
-            self.settings.serve.prefix,
+            prefix,
             self.breaker("storefront"),
             self._probe(),
             self.clock,
@@ -70,7 +74,7 @@ class Plugs(Results, Admission):
         if self.challenger is None:
             return {}
         return {
-            "challenges.js": ScriptResource(),
+            "challenges.js": ScriptResource("challenges.js"),
             "challenges/{route}": ChallengeResource(self.challenger, self.settings.routes),
         }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
-from functools import cached_property
+from functools import cached_property, partial
 
 from seckill_sidecar.gate.results.desk import Desk
 from seckill_sidecar.gate.results.gathered import Gathered
 from seckill_sidecar.gate.results.hub import Hub
 from seckill_sidecar.gate.results.pace import Pace
 from seckill_sidecar.gate.results.sources import Ask, database_source, ledger_source, replica_first
+from seckill_sidecar.plugs.order_page import show_result
 from seckill_sidecar.plugs.results.asking import Reception
 from seckill_sidecar.plugs.results.events import EventsResource
 from seckill_sidecar.plugs.results.following import Follower, Patience
@@ -40,7 +41,7 @@ class Results(Gate):
         reception = Reception(self._asker, self.keyring, self.clock)
         follower, results = self._follower, self.settings.results
         return {
-            "orders/{order_id}": OrderResource(reception, follower, results.wait),
+            "orders/{order_id}": OrderResource(reception, follower, results.wait, partial(show_result, self.pages)),
             "orders/{order_id}/events": EventsResource(reception, follower),
             "orders/{order_id}/socket": SocketResource(reception, follower, results.origins),
         }

@@ -37,7 +37,26 @@ def maps(routes: Iterable[Route]) -> Iterator[str]:
 def passes(route: Route) -> str:
     """What is not empty if a request may belong to somebody who has an order already."""
     asks_query = any(source.kind == "query" for source in [*_fields(route), *_key(route)])
-    return "".join([*(variable(key) or "" for key in _key(route)), UNCLEAR if asks_query else ""])
+    return "".join([*(_repeated(key) for key in _key(route)), UNCLEAR if asks_query else ""])
+
+
+def keys(routes: Iterable[Route]) -> Iterator[str]:
+    """The maps of the headers that hold a purchase's key: nothing, if it is sent for the first time."""
+    headers = {key.name.lower(): key for route in routes for key in _key(route) if key.kind == "header"}
+    if headers:
+        yield "\n# A key that seckill.js says is a new one belongs to no order yet."
+    for key in headers.values():
+        yield f"""\
+map "$http_seckill_try|{variable(key)}" {_repeated(key)} {{
+    "~^first\\|" "";
+    "~\\|." 1;
+    default "";
+}}"""
+
+
+def _repeated(key: Source) -> str:
+    known = variable(key) or ""
+    return f"$seckill_known_{known.removeprefix('$http_')}" if key.kind == "header" and known else known
 
 
 def _fields(route: Route) -> list[Source]:

@@ -13,7 +13,7 @@ from seckill_sidecar.adapters.markers import ALL_ITEMS
 from seckill_sidecar.gate.reply import COOKIE
 from seckill_sidecar.model import Rate
 from seckill_sidecar.ops.nginx import fields
-from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL
+from seckill_sidecar.ops.nginx.answers import AWAY, COME_BACK, FULL, end_of
 from seckill_sidecar.ops.nginx.body import LONGEST, SCRIPT, Reading, reading_of
 from seckill_sidecar.ops.nginx.patterns import SKU, encoded, literal, strictly
 from seckill_sidecar.ops.nginx.rerouting import maps
@@ -37,7 +37,7 @@ def _lines(settings: Settings) -> Iterator[str]:
     if settings.nginx.at_once:
         yield from _bounded(settings.serve.listen, settings.nginx.at_once, _unanswered(settings))
     yield from _host()
-    yield from _forms()
+    yield from _forms(settings.pages.languages)
     yield from maps(settings)
     yield from _waits(settings.serve.prefix)
     if settings.shield.enabled:
@@ -107,13 +107,26 @@ map $http_host $seckill_port {
 }"""
 
 
-def _forms() -> Iterator[str]:
-    yield """
+def _forms(languages: Sequence[str]) -> Iterator[str]:
+    more = languages[1:]
+    if more:
+        yield "\n# The first language of those that a browser asks for in which there is a page."
+        yield "map $http_accept_language $seckill_language {"
+        for tag in sorted(more, key=len, reverse=True):
+            yield f'    "~*^{_asks_first(tag, [other for other in languages if other != tag])}" {end_of(tag)};'
+        yield '    default "";\n}'
+    yield f"""
 # Browsers get a page, programs problem JSON.
-map $http_accept $seckill_form {
-    "~*^(?:(?!json).)*text/html" _page;
+map $http_accept $seckill_form {{
+    "~*^(?:(?!json).)*text/html" _page{"$seckill_language" if more else ""};
     default "";
-}"""
+}}"""
+
+
+def _asks_first(tag: str, others: Sequence[str]) -> str:
+    """A regular expression for headers in which this language comes before all others that there are."""
+    whole = "(?<![A-Za-z0-9-])(?:{})(?![A-Za-z0-9])"
+    return f"(?:(?!{whole.format('|'.join(others))}).)*?{whole.format(tag)}"
 
 
 def _waits(prefix: str) -> Iterator[str]:
@@ -136,6 +149,7 @@ map $seckill_upgrade $seckill_connection {{
 
 def _items(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Iterator[str]:
     yield from fields.maps(routes)
+    yield from fields.keys(routes)
     yield "\n# Which item's markers a purchase is held against. None for who may hold an order already: their request"
     yield "# carries our cookie or the key of a purchase, and only the gate knows what became of that."
     for route, reading in zip(routes, readings, strict=True):
@@ -225,8 +239,10 @@ map $scheme $seckill_secure {
 
 def _when_down() -> Iterator[str]:
     yield """
-# A request that never reached the sidecar has begun nothing, so the storefront may have it.
-map $upstream_connect_time $seckill_when_down {
+# A request that never reached the sidecar has begun nothing, so the storefront may have it; but none that seckill.js
+# sends again, since the storefront may have it already.
+map "$http_seckill_try|$upstream_connect_time" $seckill_when_down {
+    "~^again\\|" @seckill_away$seckill_form;
     "~-$" @seckill_storefront;
     default @seckill_away$seckill_form;
 }"""

@@ -58,10 +58,11 @@ class _Part:
             yield from self._to_storefront()
         if settings.serve.hand_over == "x-accel":
             yield from self._handed_over()
+        said = answers.Answers(settings)
         for saying in self._sayings():
-            yield from answers.locations(saying)
+            yield from said.locations(saying)
         if self._shielded:
-            yield from answers.not_open_locations(settings.serve.prefix, settings.shield.folder)
+            yield from said.not_open_locations(settings.serve.prefix, settings.shield.folder)
 
     def _sayings(self) -> list[answers.Saying]:
         shield = [answers.SOLD_OUT, answers.CLOSED] if self._shielded else []

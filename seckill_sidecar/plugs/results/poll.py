@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 import falcon
 
@@ -20,11 +21,14 @@ _WAIT = re.compile(r"([0-9]{1,6})(ms|s)?", re.ASCII)
 class OrderResource:
     """One order, shown to its buyer only."""
 
-    def __init__(self, reception: Reception, follower: Follower, longest_wait: float) -> None:
-        """``longest_wait`` bounds what a client asks for, in seconds."""
+    def __init__(
+        self, reception: Reception, follower: Follower, longest_wait: float, show: Callable[..., bool]
+    ) -> None:
+        """``longest_wait`` bounds what a client asks for, in seconds; ``show`` answers browsers (``show_result``)."""
         self._reception = reception
         self._follower = follower
         self._longest_wait = longest_wait
+        self._show = show
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, order_id: str) -> None:
         resp.cache_control = ["no-store"]
@@ -33,6 +37,8 @@ class OrderResource:
         result = self._waited(asker, seconds) if seconds else self._now(asker)
         if result.none:
             raise no_such_order(asker)
+        if self._show(req, resp, result):
+            return
         news = self._follower.news(asker, result)
         resp.media = news.members
         if not news.final:
