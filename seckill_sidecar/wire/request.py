@@ -53,11 +53,15 @@ class Request:
     @cached_property
     def other_targets(self) -> tuple[str, ...]:
         """What headers name as the path and query, if it differs from the request line."""
+        if not reroutes.has_any(self.environ):
+            return ()
         return tuple(reroutes.targets_in_headers(self.environ, self.target))
 
     @cached_property
     def other_methods(self) -> frozenset[str]:
         """What headers and the query string name as the method, if it differs from the request line."""
+        if "?" not in self.target and not reroutes.has_any(self.environ):
+            return frozenset()
         named = frozenset(reroutes.methods_in_headers(self.environ))
         for query in self.raw_queries:
             named = named.union(reroutes.methods_in_fields(query)) if query else named
@@ -66,6 +70,8 @@ class Request:
     @property
     def is_rerouted(self) -> bool:
         """Whether it names another path or method beside its own: nobody knows which of them a storefront believes."""
+        if "?" not in self.target and not reroutes.has_any(self.environ):
+            return False
         return bool(self.other_targets or self.other_methods)
 
     @cached_property

@@ -19,7 +19,16 @@ METHOD_FIELD = "_method"
 _METHOD_KEYS, _PATH_KEYS = (
     [f"HTTP_{name.upper().replace('-', '_')}" for name in names] for names in (METHOD_HEADERS, PATH_HEADERS)
 )
+_ALL_KEYS = (*_METHOD_KEYS, *_PATH_KEYS)
 _MAY_NAME_A_METHOD = re.compile(rb"method|%", re.IGNORECASE)
+
+
+def has_any(environ: Mapping[str, Any]) -> bool:
+    """Whether any of these headers was sent. Next to no request has one, and each is asked."""
+    for key in _ALL_KEYS:  # noqa: SIM110 - any() would make a generator
+        if key in environ:
+            return True
+    return False
 
 
 def methods_in_headers(environ: Mapping[str, Any]) -> Iterator[str]:

