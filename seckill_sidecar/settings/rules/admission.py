@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from seckill_sidecar.settings.findings import Finding, Path, quoted
 from seckill_sidecar.settings.rules.rule import caution, routes, rule
 from seckill_sidecar.settings.rules.templates import names_in
-from seckill_sidecar.settings.schema import ADMISSION_IN_PATH, Route, Settings
+from seckill_sidecar.settings.schema import ADMISSION_IN_PATH, Route, RouteAdmission, Settings
 
 _ADD_KEY = "add keys: with an id and a secret: ${SECKILL_KEY}"
 
@@ -62,7 +62,7 @@ def hidden_paths_hold_the_admission(settings: Settings) -> Iterator[Finding]:
 @rule()
 def hidden_admissions_come_from_the_path(settings: Settings) -> Iterator[Finding]:
     for path, route in _hidden(settings):
-        if "token" in route.admission.model_fields_set:
+        if route.admission.token != RouteAdmission().token:  # the default may be written out, as config show does
             what = "has no use with hidden: true, where {admission} of the path is the token; remove it"
             yield Finding((*path, "admission", "token"), what)
 
