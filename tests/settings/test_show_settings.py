@@ -34,6 +34,7 @@ def test_every_default_is_shown() -> None:
     assert shown["limits"] == {
         "buyer": "off",
         "address": "off",
+        "orders_per_address": None,
         "in_flight": 256,
         "wait": "2s",
         "body": "64KiB",

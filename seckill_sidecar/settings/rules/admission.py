@@ -62,7 +62,7 @@ def hidden_paths_hold_the_admission(settings: Settings) -> Iterator[Finding]:
 @rule()
 def hidden_admissions_come_from_the_path(settings: Settings) -> Iterator[Finding]:
     for path, route in _hidden(settings):
-        if route.admission.token != RouteAdmission().token:
+        if route.admission.token != RouteAdmission().token:  # the default may be written out, as config show does
             what = "has no use with hidden: true, where {admission} of the path is the token; remove it"
             yield Finding((*path, "admission", "token"), what)
 
