@@ -10,7 +10,7 @@ from statistics import median
 from bench.figures import NotSound, Told
 from bench.rounds import take_turns
 from bench.stage import CLOCK
-from seckill_sidecar.clock import order_ids
+from seckill_sidecar.clock import Deadline, order_ids
 from seckill_sidecar.gate.identify import Identifier
 from seckill_sidecar.model import Admission
 from seckill_sidecar.settings.schema import BuyerSource, Identity, Route, RouteAdmission, Source
@@ -35,13 +35,14 @@ def measure(rounds: int) -> Told:
         "HTTP_COOKIE": f"seckill_buyer={keyring.sign(BUYER, 'buyer-1', ends)}",
     })  # fmt: skip
     reader = Values(request, {}, _BODY_LIMIT)
+    deadline = Deadline.after(HOUR, CLOCK)
     identifier = Identifier(Identity(), keyring, _BODY_LIMIT, CLOCK, order_ids(CLOCK))
-    if identifier.admission(reader, route).buyer != identifier.buyer(request, signed, reader):
+    if identifier.admission(reader, route).buyer != identifier.buyer(request, signed, deadline, reader):
         raise NotSound("the two tokens name different buyers")
     runs = take_turns(
         {
             "admission": lambda: _microseconds(lambda: identifier.admission(reader, route)),
-            "signed identity": lambda: _microseconds(lambda: identifier.buyer(request, signed, reader)),
+            "signed identity": lambda: _microseconds(lambda: identifier.buyer(request, signed, deadline, reader)),
         },
         rounds,
     )
