@@ -2,7 +2,8 @@
 
     known ───► it goes on; that was one look into a set
     unknown ─► all names are read anew ─► still unknown: refused, which was true after it had asked
-               └ in a flood of them not for each: what was read half a second ago at most decides
+               └ in a flood of them not for each: the reading that is under way, or what was read half a second ago at
+                 most, decides
 
 Names are added and never taken away, as in the stores. A new item is announced for as long as a process may go by what
 it has read, and put on sale then (``item load``), so nobody is told that there is no such item once there is one.
@@ -60,8 +61,12 @@ class KnownItems:
             return False
         asked = self._clock.monotonic()
         taken = self._take(asked)
-        if not taken and asked - self._read_at < TRUE_FOR:
-            return True
+        if not taken:
+            self._await_reading()
+            if sku in self._names:
+                return False
+            if asked - self._read_at < TRUE_FOR:
+                return True
         if not self._has_read_since(asked):
             return False
         if sku not in self._names:
@@ -76,6 +81,11 @@ class KnownItems:
             return False
         self._full_at = full_at + _EVERY
         return True
+
+    def _await_reading(self) -> None:
+        """Wait for a reading that is under way, if one is: many who come for a new item at once cost one."""
+        if self._lock.locked() and self._lock.acquire(timeout=self._patience):
+            self._lock.release()
 
     def _has_read_since(self, asked: float) -> bool:
         """Read all names, or find that somebody has begun to since; whether that could be done."""

@@ -39,11 +39,16 @@ class Local:
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
     def recall(self, purchase: Purchase) -> Decision | None:
-        """What is known of this purchase, if that decides it."""
-        if purchase.key is None:
-            memory = self._memories.get(purchase.item)
-            if memory is not None and self._clock.monotonic() < memory.until:
-                return memory.decision
+        """What is remembered of the item, if that decides this purchase."""
+        if purchase.key is not None:
+            return None
+        memory = self._memories.get(purchase.item)
+        if memory is None or self._clock.monotonic() >= memory.until:
+            return None
+        return memory.decision
+
+    def ask_others(self, purchase: Purchase) -> Decision | None:
+        """What somebody else knows of it, which may take a reading: to be asked by who has a place only."""
         for other in self._others:
             decision = other(purchase)
             if decision is not None:

@@ -183,8 +183,9 @@ class Pipeline:
             visit.purchase = purchase
             ended(now())
             self._spare_the_ledger(request, purchase)
-            ended(now())
             with self._room.place():
+                self._refuse(self._local.ask_others(purchase))
+                ended(now())
                 if self._challenger is not None and match.route.challenged_at == "purchase":
                     self._challenge(self._challenger, request, match.route, purchase, deadline)
                 ended(now())
@@ -230,11 +231,13 @@ class Pipeline:
 
     def _spare_the_ledger(self, request: Request, purchase: Purchase) -> None:
         """The local stage: raises the ``Refusal`` of what can be decided without asking anybody."""
-        decision = self._local.recall(purchase)
-        if decision is not None:
-            raise self._reply.refusal_of(decision)
+        self._refuse(self._local.recall(purchase))
         if request.is_abandoned():
             raise Refusal(Verdict.UNAVAILABLE, "you hung up; this try bought nothing", reason=ABANDONED)
+
+    def _refuse(self, decision: Decision | None) -> None:
+        if decision is not None:
+            raise self._reply.refusal_of(decision)
 
     def _challenge(
         self, challenger: Challenger, request: Request, route: Route, purchase: Purchase, deadline: Deadline

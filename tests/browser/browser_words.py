@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page
 from stack.scripted import Request, answering, reply
 
-SCRIPT = (Path(__file__).parents[2] / "pages" / "seckill.js").read_bytes()
+SCRIPT = (Path(__file__).parents[2] / "contrib/pages/seckill.js").read_bytes()
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 SILENT = ("--disable-component-update", "--disable-sync")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from gate_plugs import PLUGS, Sidecar
@@ -9,16 +9,15 @@ from gate_site import Shop, open_shop
 from stack import MariaDB, RabbitMQ, Redis
 
 
-@pytest.fixture(scope="session", params=PLUGS)
-def _shop(
-    request: pytest.FixtureRequest, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
-    name = f"gate-{request.param}"
+@contextmanager
+def plugged(name: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A running site in the plug that is the fixture's parameter; ``name`` is its own in all stores."""
+    redis_server: Redis = request.getfixturevalue("redis_server")
     redis_server.heal()
     stores = {
         "redis": redis_server.url,
         "broker": "none",
-        "database": f"sqlite:///{tmp_path_factory.mktemp(name)}/orders.db",
+        "database": f"sqlite:///{folders.mktemp(name)}/orders.db",
     }
     broker = {}
     if request.param == Sidecar.name:
@@ -28,6 +27,19 @@ def _shop(
         broker = {part: f"{name}.{part}" for part in ("exchange", "queue", "parked")}
     with ExitStack() as running:
         yield open_shop(running, request.param, {"stores": stores, "ledger": {"prefix": name}, "broker": broker})
+
+
+@pytest.fixture(scope="session", params=PLUGS)
+def _shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with plugged(f"gate-{request.param}", request, tmp_path_factory) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module", params=PLUGS)
+def flooded_shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for the tests that flood it, since that is remembered for a while."""
+    with plugged(f"flooded-{request.param}", request, tmp_path_factory) as shop:
+        yield shop
 
 
 @pytest.fixture

@@ -150,6 +150,11 @@ def test_who_comes_at_the_same_moment_shares_a_reading() -> None:
 # -- a whole site --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def shop(flooded_shop: Shop) -> Shop:
+    return flooded_shop
+
+
 def commands(shop: Shop) -> dict[str, int]:
     """How often each command was run since the last time."""
     line = shop.ledger._line
@@ -166,11 +171,6 @@ def flood(ask: Callable[[int], object], times: int = 1000) -> float:
     return time.monotonic() - began
 
 
-def settle_down(shop: Shop) -> None:
-    """Until the flood is forgotten, so that other tests find new items sold at once."""
-    eventually(lambda: {told(shop.buy(shop.open_sale())) for _ in range(3)} == {"accepted"}, 20, "the flood is over")
-
-
 def test_a_thousand_made_up_items_reach_no_store(shop: Shop) -> None:
     commands(shop)
     answers: list[str] = []
@@ -179,7 +179,6 @@ def test_a_thousand_made_up_items_reach_no_store(shop: Shop) -> None:
     assert set(answers) == {"unknown_item"}
     assert run.get("smembers", 0) <= 12 + 3 * seconds
     assert not {"evalsha", "eval", "set", "hget", "hgetall"} & run.keys()
-    settle_down(shop)
 
 
 def test_made_up_orders_of_made_up_items_reach_no_store(shop: Shop, request: pytest.FixtureRequest) -> None:
@@ -197,7 +196,6 @@ def test_made_up_orders_of_made_up_items_reach_no_store(shop: Shop, request: pyt
     assert run.get("smembers", 0) <= 12 + 3 * seconds
     assert not {"evalsha", "eval", "hget", "hgetall"} & run.keys()
     assert selects(mariadb) - before <= 14 + 3 * seconds
-    settle_down(shop)
 
 
 def selects(mariadb: MariaDB | None) -> int:
@@ -224,7 +222,6 @@ def test_an_item_that_is_loaded_in_a_flood_sells_from_the_moment_on_that_the_com
             over.set()
         for one in floods:
             one.result()
-    settle_down(shop)
 
 
 def load(shop: Shop, items: Items, *skus: str) -> None:

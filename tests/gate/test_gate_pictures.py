@@ -19,7 +19,7 @@ from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
 from seckill_sidecar.ports import Aim
 from seckill_sidecar.settings.schema import AltchaSettings, ImageSettings
 
-SCRIPT = Path(__file__).parents[2] / "seckill_sidecar/plugs/challenges.js"
+SCRIPT = Path(__file__).parents[2] / "contrib/pages/challenges.js"
 
 
 def pool_of(size: int) -> Pool:

@@ -21,7 +21,7 @@ PARTS = (
     "seckill_sidecar",
     "lua",
     "conf",
-    "pages",
+    "contrib/pages",
     "systemd",
     "contrib/nginx",
 )
@@ -30,7 +30,7 @@ DATA = [
     ("seckill_sidecar.conf", "conf", "*.yaml"),
     ("seckill_sidecar.nginx", "contrib/nginx", "*.conf"),
     ("seckill_sidecar.nginx", "contrib/nginx", "*.js"),
-    *(("seckill_sidecar.pages", "pages", kind) for kind in ("*.html", "*.js", "*.yaml")),
+    *(("seckill_sidecar.pages", "contrib/pages", kind) for kind in ("*.html", "*.js", "*.yaml")),
     ("seckill_sidecar.systemd", "systemd", "*.service"),
 ]
 

@@ -39,7 +39,6 @@ def test_every_default_is_shown() -> None:
         "wait": "2s",
         "body": "64KiB",
         "remember_sold_out": 1.0,
-        "orders_per_address": None,
     }
 
 
