@@ -92,6 +92,7 @@ def test_a_ledger_that_hangs_leaves_nobody_waiting_and_nobody_deceived(careful: 
 
 def test_more_than_there_is_room_for_are_told_so_at_once(careful: Trouble) -> None:
     sku = careful.shop.open_sale(total=100)
+    assert careful.shop.buy(sku, "who makes it known").status == 201
     careful.redis.pause()
     with in_time():
         answers = all_at_once([lambda no=no: careful.shop.buy(sku, f"b{no}") for no in range(12)])
