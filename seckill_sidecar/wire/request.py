@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -192,13 +192,14 @@ class Request:
             del self.environ["CONTENT_LENGTH"]
 
     def _read(self, wanted: int) -> bytes:
-        parts, left = [], wanted
-        within: Callable[[], AbstractContextManager[Any]] = self.environ.get("seckill.body_within", nullcontext)
+        parts: list[bytes] = []
+        within: Callable[[], AbstractContextManager[Any]] | None = self.environ.get("seckill.body_within")
         try:
-            with within():
-                while left > 0 and (part := self.environ["wsgi.input"].read(min(left, _CHUNK))):
-                    parts.append(part)
-                    left -= len(part)
+            if within is None:
+                self._read_into(parts, wanted)
+            else:
+                with within():
+                    self._read_into(parts, wanted)
         except TimeoutError as error:
             self.environ["wsgi.input"] = _Joined(b"".join(parts), _Broken(error))
             raise Malformed("the body did not arrive in time", 408) from error
@@ -206,6 +207,11 @@ class Request:
             self.environ["wsgi.input"] = _Joined(b"".join(parts), _Broken(error))
             raise Malformed("the body can't be read") from error
         return b"".join(parts)
+
+    def _read_into(self, parts: list[bytes], wanted: int) -> None:
+        while wanted > 0 and (part := self.environ["wsgi.input"].read(min(wanted, _CHUNK))):
+            parts.append(part)
+            wanted -= len(part)
 
     def form(self, most: int) -> Fields:
         """Fields of a form body, URL-encoded or multipart."""
