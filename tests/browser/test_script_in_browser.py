@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from browser_words import HTML, Buyer, Till, accepted, refused, said
+from browser_words import CHALLENGES, HTML, Buyer, Till, accepted, refused, said
+from stack import eventually
 from stack.scripted import reply
 
 CUT = b"HTTP/1.1 201 As Told\r\nContent-Length: 500\r\nConnection: close\r\n\r\nhalf"
@@ -352,6 +353,26 @@ def test_it_is_said_to_those_who_listen(till: Till, buyer: Buyer) -> None:
     buyer.page.get_by_label("How many?").press("Enter")  # without a mouse
     buyer.sees("as many as one buyer may have")
     assert buyer.page.locator("form").get_attribute("aria-busy") == "false"
+
+
+def test_who_was_refused_gets_another_challenge(till: Till, buyer: Buyer) -> None:
+    fields = {"solution": "shown", "challenge": "asked"}
+    pictures = [said(200, kind="image", image="data:,", challenge=f"no-{no}", fields=fields) for no in (1, 2)]
+    till.at |= {"/challenge": list(pictures), "/challenges.js": [reply(200, CHALLENGES, "text/javascript")]}
+    buyer.come(till.url)
+    buyer.page.evaluate(
+        """() => { const place = document.createElement('div'); place.dataset.seckillChallenge = '/challenge';
+           document.forms[0].append(place); }"""
+    )
+    buyer.page.add_script_tag(url="/challenges.js")
+    for no in (1, 2):
+        buyer.page.locator(f"input[name=asked][value=no-{no}]").wait_for(state="attached")
+        buyer.page.get_by_label("What does the picture show?").fill("abcde")
+        till.answers.put(refused(409, "sold_out"))
+        buyer.click()
+        buyer.page.wait_for_function(f"!document.querySelector('[value=no-{no}]') || {no} == 2")
+    eventually(lambda: len(till.bought) == 2)
+    assert [b"asked=no-1" in till.bought[0].body, b"asked=no-2" in till.bought[1].body] == [True, True]
 
 
 def test_a_form_for_another_site_is_left_to_the_browser(till: Till, buyer: Buyer) -> None:
