@@ -91,8 +91,9 @@
   };
 
   async function begin(place) {
-    const buttons = place.closest("form")?.querySelectorAll("[type=submit]") ?? [];
+    const buttons = place.closest("form")?.querySelectorAll("[type=submit], button:not([type])") ?? [];
     for (const button of buttons) button.disabled = true;
+    place.replaceChildren();
     try {
       const answer = await fetch(place.dataset.seckillChallenge, { headers: { Accept: "application/json" } });
       const given = await answer.json();
@@ -109,5 +110,8 @@
     globalThis.solve = solve;
     return;
   }
-  document.querySelectorAll("[data-seckill-challenge]").forEach(begin);
+  const PLACES = "[data-seckill-challenge]";
+  document.querySelectorAll(PLACES).forEach(begin);
+  // Of seckill.js: a solution is good for one purchase, and the next one is another.
+  document.addEventListener("seckill:refused", (event) => event.target.querySelectorAll(PLACES).forEach(begin));
 })();

@@ -16,6 +16,9 @@
       ready: 'You can try again now.',
       closed: 'The sale is over.',
       unknown_item: 'This is not on sale.',
+      not_eligible: 'This sale is for invited buyers.',
+      not_admitted: 'This purchase was not admitted. Ask the shop for admission.',
+      challenged: 'Nothing is bought yet: first show that you are no robot.',
       rate_limited: 'Too many tries. Trying again by itself in {wait}.',
       unavailable: 'The shop is busy. Trying again by itself in {wait}.',
       offline: 'No answer. Asking again in {wait}; you will not buy twice.',
@@ -40,6 +43,9 @@
       ready: '现在可以再试。',
       closed: '抢购已结束。',
       unknown_item: '这件商品不在抢购中。',
+      not_eligible: '本次抢购仅限受邀买家。',
+      not_admitted: '这次购买没有获得准入，请向商店获取准入资格。',
+      challenged: '目前还没有买到任何东西：请先证明您不是机器人。',
       rate_limited: '操作太频繁，{wait} 后自动重试。',
       unavailable: '商店繁忙，{wait} 后自动重试。',
       offline: '没有收到回应，{wait} 后自动询问；不会重复购买。',
@@ -52,7 +58,7 @@
     },
   };
   const PATIENCE = 300e3, ONE_ANSWER = 60e3, FOLLOWS = 3600e3;
-  const running = new WeakSet();
+  const running = new WeakSet(), buying = new WeakSet();
   const json = { Accept: 'application/json, text/html;q=0.9, */*;q=0.1' };
   const after = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -129,7 +135,8 @@
   const nameOf = (form, url) => {
     // Hidden fields hold what a shop makes anew for each page.
     const seen = [...form.elements].filter((field) => field.name && field.type !== 'hidden' && field.type !== 'submit');
-    const what = [location.pathname, location.search, url, ...seen.map((f) => `${f.name}=${f.value}${f.checked}`)];
+    const which = [...forms()].indexOf(form);
+    const what = [location.pathname, location.search, url, which, ...seen.map((f) => `${f.name}=${f.value}${f.checked}`)];
     let hash = 0;
     for (const letter of what.join('\n')) hash = (Math.imul(hash, 31) + letter.codePointAt(0)) | 0;
     return `seckill ${hash >>> 0}`;
@@ -167,13 +174,19 @@
     }
   };
   const buy = async (form, button, request) => {
-    const name = nameOf(form, request.url), end = Date.now() + PATIENCE;
-    let doubts = 0, conflicts = 0;
+    const name = nameOf(form, request.url), fresh = () => ({ key: newKey(), sent: false });
+    let doubts = 0, conflicts = 0, end = Date.now() + PATIENCE;
+    // This purchase's for as long as it takes, whatever becomes of what is kept: another key would be another purchase.
+    let record = load(name) || fresh();
+    const forget = () => {
+      save(name, null);
+      record = fresh();
+    };
     occupy(form, true);
     while (Date.now() < end) {
-      const record = load(name) || { key: newKey(), sent: false };
       const again = record.sent ? 'again' : 'first';
-      save(name, { ...record, sent: true });
+      record.sent = true;
+      save(name, record);
       say(form, 'sending');
       tell(form, 'sent', { key: record.key });
       const slow = setTimeout(() => say(form, 'in_line'), 1500);
@@ -184,32 +197,38 @@
       if (!answer || (answer.status >= 500 && !verdict)) {
         await countDown(form, 'offline', Math.min(1000 * 2 ** doubts++, 10e3) + Math.random() * 500);
       } else if (!verdict) {
-        save(name, null);
+        forget();
         return show(form, answer);
       } else if (verdict === 'accepted' || verdict === 'replayed') {
-        save(name, null);
+        forget();
         return won(form, said);
       } else if (said.poll) {
         const order = await lookUp(form, said.poll, answer.ms);
-        if (order) save(name, null);
+        if (order) forget();
         return order && order.state ? won(form, { ...said, ...order, verdict: 'accepted' }) : over(form, order ? 'failed' : 'lost', said);
       } else if (verdict === 'conflict' && !conflicts++) {
-        save(name, null); // the key was another purchase's
+        forget(); // the key was another purchase's
+      } else if (answer.ms && said.outcome === 'unknown') {
+        await countDown(form, 'offline', answer.ms + Math.random() * 500);
       } else if (answer.ms && (verdict === 'rate_limited' || verdict === 'unavailable')) {
-        if (!doubts && again === 'first') save(name, record); // it bought nothing: the key is as good as new
+        if (again === 'first') {
+          record.sent = false; // it bought nothing: the key is as good as new
+          save(name, record);
+        }
         await countDown(form, verdict, answer.ms + Math.random() * 500);
       } else if (verdict === 'not_open') {
-        save(name, null);
+        forget();
         tell(form, 'refused', said);
         await countDown(form, 'not_open', answer.ms || 1000);
-        if ('seckillAuto' in form.dataset) continue;
-        return over(form, 'ready');
+        if (!('seckillAuto' in form.dataset)) return over(form, 'ready');
+        end = Date.now() + PATIENCE; // that began with the sale
       } else {
-        save(name, null);
+        // Who has to sign in first may have bought by an earlier try.
+        if (verdict !== 'unidentified' || again === 'first') forget();
         return over(form, verdict === 'unavailable' ? 'lost' : verdict, said);
       }
     }
-    over(form, 'lost');
+    over(form, record.sent ? 'lost' : 'failed');
   };
 
   // -- answers
@@ -263,8 +282,8 @@
       if (last !== 'paid') occupy(form, false);
       return true;
     };
-    const poll = async (ms) => {
-      for (let wait = 2000; order.poll && Date.now() < end; wait = Math.min(wait * 1.5, 30e3)) {
+    const poll = async (ms, wait = 2000) => {
+      for (; order.poll && Date.now() < end; wait = Math.min(wait * 1.5, 30e3)) {
         await after(ms || wait);
         const answer = await ask(order.poll);
         ms = answer && answer.ms;
@@ -277,7 +296,10 @@
     let faults = 0;
     source.addEventListener('order', (event) => {
       faults = 0;
-      if (isLast(JSON.parse(event.data))) source.close();
+      const now = JSON.parse(event.data), changed = isLast(now);
+      if (!changed && now.poll_after_ms) return;
+      source.close(); // or the browser would open again and again what the server ends
+      if (!changed) poll(0, 30e3);
     });
     source.onerror = () => {
       if (source.readyState !== 2 && ++faults < 4) return;
@@ -296,9 +318,13 @@
     const request = requestOf(form, event.submitter);
     if (!request) return;
     event.preventDefault();
-    buy(form, event.submitter, request);
+    buying.add(form);
+    buy(form, event.submitter, request).finally(() => buying.delete(form));
   });
-  window.addEventListener('pageshow', (event) => event.persisted && forms().forEach((form) => occupy(form, false)));
+  window.addEventListener('pageshow', (event) => {
+    // Back again. What was under way goes on; what had come to its end may be sent anew.
+    if (event.persisted) forms().forEach((form) => buying.has(form) || occupy(form, false));
+  });
   const ready = () => forms().forEach(region);
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', ready);
   else ready();

@@ -175,7 +175,13 @@ class Reply:
         poll = addresses.get("poll", "")
         if prefers_page(request):
             return _page(status, headers, self._refusal_page(request, refusal, poll))
-        if poll or refusal.asked or refusal.retry_after is not None or refusal.available is not None:
+        if (
+            poll
+            or refusal.asked
+            or refusal.retry_after is not None
+            or refusal.available is not None
+            or _is_lost(refusal)
+        ):
             return _json(status, headers, "application/problem+json", self._problem(refusal, status, title, addresses))
         return Answer(status, [*headers, _PROBLEM_TYPE], _plain_problem(refusal.verdict, status, refusal.detail))
 
@@ -203,6 +209,8 @@ class Reply:
             problem["available"] = refusal.available
         if refusal.asked is not None:
             problem["challenge"] = refusal.asked.url
+        if addresses or _is_lost(refusal):
+            problem["outcome"] = "unknown"
         if addresses:
             problem |= {"order": refusal.order_id, **addresses}
         return problem
@@ -239,6 +247,11 @@ def _page_name(refusal: Refusal, asks: bool) -> str:
     if refusal.page:
         return refusal.page
     return "sold_out_few" if refusal.available else refusal.verdict.value
+
+
+def _is_lost(refusal: Refusal) -> bool:
+    """Whether an earlier moment may have made an order of which nobody here knows the id."""
+    return refusal.page == "lost"
 
 
 def prefers_page(request: Request) -> bool:

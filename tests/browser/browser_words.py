@@ -14,7 +14,9 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page
 from stack.scripted import Request, answering, reply
 
-SCRIPT = (Path(__file__).parents[2] / "contrib/pages/seckill.js").read_bytes()
+_PAGES = Path(__file__).parents[2] / "contrib/pages"
+SCRIPT = (_PAGES / "seckill.js").read_bytes()
+CHALLENGES = (_PAGES / "challenges.js").read_bytes()
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 SILENT = ("--disable-component-update", "--disable-sync")

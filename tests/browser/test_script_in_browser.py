@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from browser_words import HTML, Buyer, Till, accepted, refused, said
+from browser_words import CHALLENGES, HTML, Buyer, Till, accepted, refused, said
+from stack import eventually
 from stack.scripted import reply
 
 CUT = b"HTTP/1.1 201 As Told\r\nContent-Length: 500\r\nConnection: close\r\n\r\nhalf"
@@ -31,6 +32,24 @@ def test_a_purchase_waits_in_line_and_is_won(till: Till, buyer: Buyer) -> None:
     assert asked.body == b"quantity=1&csrf=1&now=yes"
     assert asked.headers["content-type"].startswith("application/x-www-form-urlencoded")
     assert asked.headers["accept"].startswith("application/json")
+
+
+def test_events_that_have_told_all_are_not_opened_again(till: Till, buyer: Buyer) -> None:
+    event = (
+        f"retry: 50\n\nevent: order\ndata: {json.dumps({'order': 'kettle~1', 'state': 'held', 'written': True})}\n\n"
+    )
+    till.at["/events"] = [reply(200, event.encode(), "text/event-stream")]
+    till.at["/poll"] = [said(200, order="kettle~1", state="paid", written=True)]
+    buyer.page.clock.install()
+    buyer.come(till.url)
+    buyer.hears("order")
+    till.answers.put(accepted(events="/events", poll="/poll"))
+    buyer.click()
+    buyer.page.wait_for_function("window.heard.length > 0")
+    buyer.page.wait_for_timeout(500)
+    assert len(buyer.heard()) == 1
+    buyer.page.clock.run_for(31_000)  # what comes then is the buyer's own doing, and looked for now and then
+    buyer.sees("Order kettle~1 is paid.")
 
 
 def test_without_events_the_order_is_asked_for_when_the_server_says(till: Till, buyer: Buyer) -> None:
@@ -133,6 +152,19 @@ def test_a_shop_may_have_it_sent_when_the_time_has_come(till: Till, buyer: Buyer
     assert till.tries() == ["first", "first"]
 
 
+def test_it_is_sent_by_itself_however_long_that_takes(till: Till, buyer: Buyer) -> None:
+    till.attributes = "data-seckill-auto"
+    buyer.page.clock.install(time=0)
+    buyer.come(till.url)
+    till.answers.put(refused(409, "not_open", wait=3600))
+    till.answers.put(accepted())
+    buyer.click()
+    buyer.sees("The sale has not begun.")
+    buyer.page.clock.fast_forward(3_601_000)
+    buyer.page.clock.run_for(1_000)
+    buyer.sees("It is yours!")
+
+
 @pytest.mark.parametrize(("status", "verdict"), [(429, "rate_limited"), (503, "unavailable")])
 def test_who_has_to_wait_is_sent_again_at_the_named_time(till: Till, buyer: Buyer, status: int, verdict: str) -> None:
     buyer.come(till.url)
@@ -142,6 +174,86 @@ def test_who_has_to_wait_is_sent_again_at_the_named_time(till: Till, buyer: Buye
     buyer.sees("It is yours!")
     assert len(set(till.keys())) == 1
     assert till.tries() == ["first", "first"]  # it bought nothing, so nginx may still answer it
+
+
+def test_what_may_have_bought_is_never_a_first_try_again(till: Till, buyer: Buyer) -> None:
+    buyer.come(till.url)
+    till.answers.put(refused(503, "unavailable", wait=1, outcome="unknown"))
+    till.answers.put(said(200, verdict="replayed", order="kettle~1", state="held"))
+    buyer.click()
+    buyer.sees("you will not buy twice")
+    buyer.sees("You have this order already")
+    assert len(set(till.keys())) == 1
+    assert till.tries() == ["first", "again"]
+
+
+def test_who_has_to_sign_in_meanwhile_asks_for_the_same_purchase(till: Till, buyer: Buyer) -> None:
+    buyer.come(till.url)
+    till.answers.put(CUT)
+    till.answers.put(refused(401, "unidentified"))
+    till.answers.put(accepted())
+    buyer.click()
+    buyer.sees("Sign in to buy.")
+    buyer.page.reload()
+    buyer.click()
+    buyer.sees("It is yours!")
+    assert len(set(till.keys())) == 1
+
+
+def test_who_was_refused_for_five_minutes_is_not_left_in_doubt(till: Till, buyer: Buyer) -> None:
+    buyer.page.clock.install(time=0)
+    buyer.come(till.url)
+    till.answers.put(refused(429, "rate_limited", wait=300))
+    buyer.click()
+    buyer.sees("Too many tries.")
+    buyer.page.clock.fast_forward(301_000)
+    buyer.page.clock.run_for(1_000)
+    buyer.sees("It did not go through. You can try again.")
+
+
+def test_two_forms_never_take_each_others_key(till: Till, buyer: Buyer) -> None:
+    buyer.come(till.url)
+    buyer.page.evaluate(
+        """() => { const other = document.forms[0].cloneNode(true); other.elements.csrf.value = 'other';
+           document.forms[0].after(other); }"""
+    )
+    first, second = buyer.button.first, buyer.button.last
+    till.answers.put(CUT)
+    first.click()
+    buyer.status.first.filter(has_text="you will not buy twice").wait_for()
+    till.answers.put(refused(409, "sold_out"))
+    till.answers.put(accepted())
+    second.click()
+    buyer.sees("It is yours!")
+    buyer.sees("Sold out.")
+    by_form = {request.body: set[str]() for request in till.bought}
+    for request in till.bought:
+        by_form[request.body].add(request.headers["idempotency-key"])
+    assert [len(keys) for keys in by_form.values()] == [1, 1]
+    assert not set.intersection(*by_form.values())
+
+
+def test_a_purchase_under_way_keeps_its_key_whatever_is_kept(till: Till, buyer: Buyer) -> None:
+    buyer.come(till.url)
+    till.answers.put(CUT)
+    buyer.click()
+    buyer.sees("you will not buy twice")
+    buyer.page.evaluate("sessionStorage.clear()")
+    buyer.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    assert buyer.button.is_disabled()
+    till.answers.put(accepted())
+    buyer.sees("It is yours!")
+    assert len(set(till.keys())) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"), [("not_eligible", "invited"), ("not_admitted", "admission"), ("challenged", "no robot")]
+)
+def test_who_may_not_buy_is_told_why(till: Till, buyer: Buyer, verdict: str, words: str) -> None:
+    buyer.come(till.url)
+    till.answers.put(refused(403, verdict))
+    buyer.click()
+    buyer.sees(words)
 
 
 def test_what_nobody_knows_yet_is_asked_for(till: Till, buyer: Buyer) -> None:
@@ -241,6 +353,26 @@ def test_it_is_said_to_those_who_listen(till: Till, buyer: Buyer) -> None:
     buyer.page.get_by_label("How many?").press("Enter")  # without a mouse
     buyer.sees("as many as one buyer may have")
     assert buyer.page.locator("form").get_attribute("aria-busy") == "false"
+
+
+def test_who_was_refused_gets_another_challenge(till: Till, buyer: Buyer) -> None:
+    fields = {"solution": "shown", "challenge": "asked"}
+    pictures = [said(200, kind="image", image="data:,", challenge=f"no-{no}", fields=fields) for no in (1, 2)]
+    till.at |= {"/challenge": list(pictures), "/challenges.js": [reply(200, CHALLENGES, "text/javascript")]}
+    buyer.come(till.url)
+    buyer.page.evaluate(
+        """() => { const place = document.createElement('div'); place.dataset.seckillChallenge = '/challenge';
+           document.forms[0].append(place); }"""
+    )
+    buyer.page.add_script_tag(url="/challenges.js")
+    for no in (1, 2):
+        buyer.page.locator(f"input[name=asked][value=no-{no}]").wait_for(state="attached")
+        buyer.page.get_by_label("What does the picture show?").fill("abcde")
+        till.answers.put(refused(409, "sold_out"))
+        buyer.click()
+        buyer.page.wait_for_function(f"!document.querySelector('[value=no-{no}]') || {no} == 2")
+    eventually(lambda: len(till.bought) == 2)
+    assert [b"asked=no-1" in till.bought[0].body, b"asked=no-2" in till.bought[1].body] == [True, True]
 
 
 def test_a_form_for_another_site_is_left_to_the_browser(till: Till, buyer: Buyer) -> None:

@@ -48,6 +48,7 @@ def test_what_is_sent_again_is_not_left_to_the_shop_when_the_sidecar_is_down(tmp
         again = front.buy(Seckill_Try="again", Idempotency_Key="k")
     assert (first.status, first.body) == (200, SHOP)
     assert again.status == 503
+    assert b'"outcome": "unknown"' in again.body  # by which the script knows that it was no clear no
 
 
 def test_a_sites_own_page_is_nginxs_too_however_long(tmp_path: Path) -> None:

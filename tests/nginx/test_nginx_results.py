@@ -14,7 +14,10 @@ from stack.scripted import Request, reply
 ORDER = "/seckill/orders/kettle~01JD8Z5V0N3Q6W9X2Y4T7R1KGM"
 
 
-@pytest.mark.parametrize("path", [f"{ORDER}/events?token=x", f"{ORDER}/socket", f"{ORDER}?token=x&wait=20s"])
+WAYS = ("/events?token=x", "/socket", "?token=x&wait=20s", "?wait=&token=x&wait=20s", "?token=x&w%61it=20s")
+
+
+@pytest.mark.parametrize("path", [f"{ORDER}{way}" for way in WAYS])
 def test_waiters_take_no_place_of_a_purchase(tmp_path: Path, path: str) -> None:
     over = threading.Event()
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from itertools import count
@@ -196,6 +197,21 @@ def test_a_socket_opens_for_pages_of_this_site_only(
 
 def test_what_is_no_websocket_is_told_so(site: Site, bought: dict[str, Any]) -> None:
     assert ask(site, bought["socket"]).status == 426
+
+
+def test_whatever_else_a_handshake_says_is_passed_over(site: Site, bought: dict[str, Any]) -> None:
+    strange = UPGRADE | {"Sec-WebSocket-Protocol": "caf\xe9", "Sec-WebSocket-Extensions": "\xe9", "Host": ".shop.test"}
+
+    def first_line(address: tuple[str, int], fields: dict[str, str]) -> str:
+        lines = [f"GET {bought['socket']} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        with socket.create_connection(address, PATIENCE) as line, line.makefile("rb") as answer:
+            line.sendall("\r\n".join(lines).encode("latin-1"))
+            return answer.readline().decode()
+
+    assert " 101 " in first_line(site.nginx.address, strange)
+    assert " 101 " in first_line(site.sidecar.address, strange | {"Connection": "keep-alive, Upgrade"})
+    assert " 426 " in first_line(site.sidecar.address, UPGRADE | {"Host": "shop.test", "Connection": "close"})
+    assert "Traceback" not in site.sidecar.log.read_text()
 
 
 def test_a_client_that_goes_on_talking_is_cut_off(site: Site, bought: dict[str, Any]) -> None:

@@ -13,13 +13,20 @@ from seckill_sidecar.clock import ManualClock, SystemClock
 from seckill_sidecar.gate.results.gathered import Gathered
 from seckill_sidecar.gate.results.hub import CHUNK, Full, Hub, Stopping
 from seckill_sidecar.gate.results.pace import Pace
-from seckill_sidecar.gate.results.sources import replica_first
+from seckill_sidecar.gate.results.sources import ledger_source, replica_first
 from seckill_sidecar.model import State
 from seckill_sidecar.model.orders import restated
-from seckill_sidecar.ports import OrdersDb
+from seckill_sidecar.ports import Ledger, OrdersDb
 from seckill_sidecar.settings.schema import BreakerSettings
 
 pytestmark = pytest.mark.gevent_too
+
+
+class Register:
+    """A ledger of which only this is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.orders_named = lambda _, order_ids: store.ask(order_ids)
 
 
 class Replica:
@@ -87,6 +94,18 @@ def test_a_store_that_is_down_is_asked_again() -> None:
     store.down = False
     hub.look(store.source())
     assert waiter.wait(0).final
+
+
+def test_a_ledger_that_is_down_is_asked_again_without_a_word() -> None:
+    hub, store, one = hub_of(), Store(down=True), order()
+    waiter = hub.join(one.id)
+    store.put(one)
+    breaker = StoreBreaker("ledger", BreakerSettings(), ManualClock())
+    source = ledger_source(cast(Ledger, Register(store)), breaker)
+    hub.look(source)
+    store.down = False
+    hub.look(source)
+    assert waiter.wait(0).state == "held"
 
 
 def test_beyond_the_bound_nobody_waits() -> None:

@@ -151,11 +151,10 @@ class Hub:
         """Ask a source once for all that is waited for, and wake up whoever learns something by it."""
         for chunk in _chunks(self._wanted()):
             try:
-                found = source.ask(chunk)
+                for order in source.ask(chunk):  # which may ask a store for each item anew
+                    self._tell(order, source.writes)
             except StoreError:
                 continue  # its breaker tells; it is asked again in a moment
-            for order in found:
-                self._tell(order, source.writes)
 
     def _wanted(self) -> list[str]:
         with self._lock:

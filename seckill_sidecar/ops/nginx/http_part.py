@@ -131,10 +131,11 @@ def _asks_first(tag: str, others: Sequence[str]) -> str:
 
 def _waits(prefix: str) -> Iterator[str]:
     yield f"""
-# Who waits for the result of a purchase: events, a WebSocket, or ?wait= at the order itself.
-map "$uri?$arg_wait" $seckill_waits {{
+# Who waits for the result of a purchase: events, a WebSocket, or ?wait= at the order itself, wherever in the query it
+# stands, and also if it is spelled with a %.
+map "$uri?$args" $seckill_waits {{
     "~^{literal(prefix)}orders/[^/]+(?:/events|/socket)\\?" 1;
-    "~^{literal(prefix)}orders/[^/?]+\\?." 1;
+    "~^{literal(prefix)}orders/[^/?]+\\?(?:.*&)?(?:wait=.|[^=&]*%)" 1;
     default "";
 }}
 map $http_upgrade $seckill_upgrade {{

@@ -15,6 +15,7 @@ from typing import Any
 import falcon
 from simple_websocket import ConnectionClosed, Server
 from wsproto.events import Ping
+from wsproto.utilities import ProtocolError
 
 from seckill_sidecar.gate.results.desk import Asker
 from seckill_sidecar.gate.results.hub import Waiter
@@ -56,7 +57,8 @@ class SocketResource:
                 title="No WebSocket here",
                 description=f"this server has none; ask for Server-Sent Events instead: {order_id}/events",
             )
-        upgrades = (req.get_header("Upgrade") or "").lower() == "websocket"
+        tokens = (req.get_header("Connection") or "").lower().split(",")
+        upgrades = "upgrade" in map(str.strip, tokens) and (req.get_header("Upgrade") or "").lower() == "websocket"
         if not upgrades or req.get_header("Sec-WebSocket-Version") != "13" or not req.get_header("Sec-WebSocket-Key"):
             raise falcon.HTTPError(
                 426,
@@ -89,10 +91,8 @@ class Conversation:
     def hold(self, environ: MutableMapping[str, Any]) -> None:
         """Until all is told, or the client is gone."""
         try:
-            # Compressing so short a message would cost a quarter of a megabyte for each connection.
-            environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-            with suppress(OSError, ConnectionClosed):
-                self._tell(_Socket(environ, self._waiter))
+            with suppress(OSError, ConnectionClosed, ProtocolError):
+                self._tell(_Socket(_handshake(environ), self._waiter))
         finally:
             self._waiter.leave()
 
@@ -109,6 +109,16 @@ class Conversation:
                 reason = _RESTARTING if step is Step.STOPPING else _LATER
         socket.close(reason)
         socket.thread.join(_LINGER)
+
+
+def _handshake(environ: MutableMapping[str, Any]) -> dict[str, Any]:
+    """What the library has to know of a request that was let in; the rest is the client's, and may be anything.
+
+    Extensions, too: compressing so short a message would cost a quarter of a megabyte for each connection.
+    """
+    fixed = {"HTTP_HOST": "localhost", "HTTP_CONNECTION": "Upgrade", "HTTP_UPGRADE": "websocket"}
+    names = ("gunicorn.socket", "HTTP_SEC_WEBSOCKET_VERSION", "HTTP_SEC_WEBSOCKET_KEY")
+    return fixed | {name: environ[name] for name in names}
 
 
 class _Socket(Server):  # type: ignore[misc]
