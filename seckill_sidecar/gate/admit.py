@@ -1,6 +1,6 @@
 """Who may come to the sale: identity, challenge and rate, asked before the rush and answered by a token.
 
-    identify ── checks ── ledger: open soon? something left? not too often? ── token
+    origin ── identify ── checks ── ledger: open soon? something left? not too often? ── token
 
 A purchase then brings the token in the place of all these (``identify.py``), and ``reserve.lua`` uses it up.
 """
@@ -8,6 +8,7 @@ A purchase then brings the token in the place of all these (``identify.py``), an
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,7 @@ class Admitter:
     def __init__(
         self,
         routes: Sequence[Route],
+        refuse_if_foreign: Callable[[Request, Route], None],
         who: Callable[[Request, Route, Deadline], str],
         address_of: Callable[[Request], str],
         checks: Sequence[Check],
@@ -59,11 +61,14 @@ class Admitter:
         seconds: float,
         known_items: Collection[str] = (),
     ) -> None:
-        """``who`` tells the verified buyer of a request; ``seconds`` bounds one wish.
+        """``refuse_if_foreign`` raises for what a page sent that may not buy by a route.
+
+        ``who`` tells the verified buyer of a request; ``seconds`` bounds one wish.
 
         ``known_items`` are on sale for certain: a ledger that has never heard of one has lost it.
         """
         self._routes = [route for route in routes if route.admission.asked]
+        self._refuse_if_foreign = refuse_if_foreign
         self._who = who
         self._address_of = address_of
         self._checks = tuple(checks)
@@ -83,6 +88,7 @@ class Admitter:
         routes = [route for route in self._routes if not isinstance(route.item, str) or route.item == sku]
         if not routes:
             raise Refusal(Verdict.INVALID, "no admission is needed for this item", status=404)
+        self._refuse_foreign(request, routes)
         deadline = Deadline.after(self._seconds, self._clock)
         buyer = self._who(request, routes[0], deadline)
         self._check(request, routes[0], buyer, sku, deadline)
@@ -91,6 +97,13 @@ class Admitter:
         token = self._sign(admission)
         hidden = next((route for route in routes if route.admission.hidden), None)
         return Granted(admission, token, None if hidden is None else _path_of(hidden, sku, token), _cookies(routes))
+
+    def _refuse_foreign(self, request: Request, routes: Sequence[Route]) -> None:
+        """Raise unless the page that sent this may buy by one of these."""
+        for route in routes[:-1]:
+            with suppress(Refusal):
+                return self._refuse_if_foreign(request, route)
+        return self._refuse_if_foreign(request, routes[-1])
 
     def _check(self, request: Request, route: Route, buyer: str, sku: str, deadline: Deadline) -> None:
         try:

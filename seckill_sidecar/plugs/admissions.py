@@ -11,6 +11,7 @@ import falcon
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.errors import SeckillError
 from seckill_sidecar.gate.admit import Admitter, Granted
+from seckill_sidecar.gate.origin import FOREIGN
 from seckill_sidecar.gate.pipeline import Decided, Observer
 from seckill_sidecar.gate.reply import Reply
 from seckill_sidecar.model import Verdict
@@ -72,12 +73,14 @@ class AdmissionResource:
         resp.data = answer.body
         for name, value in answer.headers:
             resp.append_header(name, value)
+        # Of what another site's page sent, the browser's owner is the victim.
+        named = refusal.verdict in self._addressed and refusal.reason != FOREIGN
         fact = Decided(
             route=ROUTE,
             verdict=refusal.verdict,
             seconds=self._clock.monotonic() - began,
             reason=refusal.reason,
-            address=self._address(request) if refusal.verdict in self._addressed else "",
+            address=self._address(request) if named else "",
         )
         for observer in self._observers:
             observer(fact)

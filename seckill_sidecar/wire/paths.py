@@ -27,6 +27,9 @@ _MICROSOFT_ESCAPE = re.compile(rb"%u([0-9A-Fa-f]{4})")
 # ASCII written as two or three bytes, which UTF-8 forbids and old decoders read all the same.
 _OVERLONG = re.compile(rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80\x81][\x80-\xbf]")
 _ANY = "\ue000"
+_MAY_VANISH = re.compile(rb"[%;\x00-\x20\x7f-\xff]|\.\.")
+_SEPARATOR = re.compile(r"[/\\?#\x00]")
+_KEPT = "_"
 
 
 # -- as it is spelled ------------------------------------------------------------------------------
@@ -64,10 +67,16 @@ def decode(path: str) -> str | None:
 @lru_cache(maxsize=4096)
 def loosen(path: bytes) -> frozenset[str]:
     """The paths, each in its simplest form, that a generous storefront could take this one for."""
-    text = _unescaped(_BARE_SCHEME.sub(b"", path))
+    path = _BARE_SCHEME.sub(b"", path)
+    text = _unescaped(path)
     # Some end at a NUL, others drop it.
     spellings = [text, text.replace("\0", "")] if "\0" in text else [text]
-    readings = [reading for spelling in map(_segments, spellings) for reading in _read(spelling)]
+    found = [_segments(spelling) for spelling in spellings]
+    if _MAY_VANISH.search(path):
+        # What is nothing to some is text like any other to those who take any text in the place of a name.
+        more = [_segments(spelling, keeps=True) for spelling in (*spellings, _closed(path))]
+        found += [segments for segments in more if segments not in found]
+    readings = [reading for segments in found for reading in _read(segments)]
     return frozenset(_joined(reading) for reading in [*readings, *map(_without_index, readings)])
 
 
@@ -86,15 +95,29 @@ def _unescaped(path: bytes) -> str:
     return unicodedata.normalize("NFKC", path.decode("utf-8", "replace"))
 
 
-def _segments(path: str) -> list[str]:
-    """Lower case, without empty ones, ``.``, ``..`` and ``;parameters``; blanks and dots at the ends don't count."""
+def _closed(path: bytes) -> str:
+    """The path of who takes it apart before decoding it: what is encoded separates and ends nothing.
+
+    But for encoded ways back, by which nginx leaves for another address before it compares.
+    """
+    segments = map(_unescaped, path.split(b"/"))
+    return "/".join(text if ".." in text else _SEPARATOR.sub(_KEPT, text) for text in segments)
+
+
+def _segments(path: str, keeps: bool = False) -> list[str]:
+    """Lower case, without empty ones, ``.``, ``..`` and ``;parameters``; blanks and dots at the ends don't count.
+
+    With ``keeps`` something stands for each segment of which nothing else is left.
+    """
     segments: list[str] = []
     for segment in re.split(r"[?#\x00]", path.replace("\\", "/"), maxsplit=1)[0].split("/"):
         name = segment.partition(";")[0].strip()
-        if name == "..":
+        if name == ".." and (segment == ".." or not keeps):
             del segments[-1:]
         elif name := name.strip(". \t\r\n"):
             segments.append(name.lower())
+        elif keeps and segment not in ("", "."):
+            segments.append(_KEPT)
     return segments
 
 

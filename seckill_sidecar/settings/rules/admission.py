@@ -60,11 +60,44 @@ def hidden_paths_hold_the_admission(settings: Settings) -> Iterator[Finding]:
 
 
 @rule()
+def hidden_paths_end_where_they_should(settings: Settings) -> Iterator[Finding]:
+    for path, route in _hidden(settings):
+        for segment in route.path.split("/"):
+            names = names_in(segment)
+            if ADMISSION_IN_PATH in names and len(names) > 1:
+                what = (
+                    f"{quoted(segment)} could be taken apart in several places, for an admission has . - and _ in it; "
+                    "put a / between the names"
+                )
+                yield Finding((*path, "path"), what)
+
+
+@rule()
 def hidden_admissions_come_from_the_path(settings: Settings) -> Iterator[Finding]:
     for path, route in _hidden(settings):
         if route.admission.token != RouteAdmission().token:  # the default may be written out, as config show does
             what = "has no use with hidden: true, where {admission} of the path is the token; remove it"
             yield Finding((*path, "admission", "token"), what)
+
+
+@rule("identity")
+def admissions_are_asked_for_in_one_way(settings: Settings) -> Iterator[Finding]:
+    """An admission is for an item, and good on each route that sells it."""
+    common = settings.identity.buyer
+    before: list[Route] = []
+    for path, route in _admitting(settings):
+        other = next((other for other in before if _sell_the_same(route, other)), route)
+        if route.challenge != other.challenge:
+            what = f"is another challenge than that of {other.name}, whose admissions are good here, too"
+            yield Finding((*path, "challenge") if route.challenge else path, f"{what}; let both ask the same")
+        if (route.buyer or common) != (other.buyer or common):
+            what = f"comes from elsewhere than that of {other.name}, by which it is known who asks for admission"
+            yield Finding((*path, "buyer") if route.buyer else path, f"the buyer {what}; let both say the same")
+        before.append(route)
+
+
+def _sell_the_same(one: Route, other: Route) -> bool:
+    return not (isinstance(one.item, str) and isinstance(other.item, str)) or one.item == other.item
 
 
 @rule()
