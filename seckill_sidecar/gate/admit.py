@@ -60,12 +60,14 @@ class Admitter:
         clock: Clock,
         seconds: float,
         known_items: Collection[str] = (),
+        is_unknown: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """``refuse_if_foreign`` raises for what a page sent that may not buy by a route.
 
         ``who`` tells the verified buyer of a request; ``seconds`` bounds one wish.
 
-        ``known_items`` are on sale for certain: a ledger that has never heard of one has lost it.
+        ``known_items`` are on sale for certain: a ledger that has never heard of one has lost it. ``is_unknown`` tells
+        of items that surely aren't there, so that made-up ones cost the ledger next to nothing.
         """
         self._routes = [route for route in routes if route.admission.asked]
         self._refuse_if_foreign = refuse_if_foreign
@@ -80,6 +82,7 @@ class Admitter:
         self._clock = clock
         self._seconds = seconds
         self._known = frozenset(known_items)
+        self._is_unknown = is_unknown
 
     def grant(self, request: Request, sku: str) -> Granted:
         """An admission for the buyer who asks; raises ``Refusal`` or ``Malformed``."""
@@ -89,6 +92,8 @@ class Admitter:
         if not routes:
             raise Refusal(Verdict.INVALID, "no admission is needed for this item", status=404)
         self._refuse_foreign(request, routes)
+        if self._is_unknown(sku):
+            raise self._refusal_of(Decision(Verdict.UNKNOWN_ITEM))
         deadline = Deadline.after(self._seconds, self._clock)
         buyer = self._who(request, routes[0], deadline)
         self._check(request, routes[0], buyer, sku, deadline)

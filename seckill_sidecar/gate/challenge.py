@@ -51,6 +51,8 @@ class Bounds:
     """Without an idempotency key."""
     idempotency: float
     """With one."""
+    lifetime: float
+    """Of a challenge: what was answered wrongly is remembered for as long."""
     rate: Rate | None
     """Of a process."""
     body: int
@@ -161,7 +163,7 @@ class Challenger:
             return False
         with self._breaker.calling():
             if error.spent:
-                self._burns.burn(error.solution, _SPENT, self._bounds.idempotency, deadline)
+                self._burns.burn(error.solution, _SPENT, self._bounds.lifetime + _SKEW, deadline)
                 return False
             earlier = self._burns.used(error.solution, deadline)
         return earlier is not None and self._is_again(earlier, use)

@@ -33,6 +33,7 @@ class RouteSwitches:
         """``who`` will be named in ``status``."""
         self._switches = switches
         self._configured = {route.name: route.stance for route in routes}
+        self._hidden = {route.name for route in routes if route.admission.hidden}
         self._clock = clock
         self._who = who
 
@@ -66,6 +67,8 @@ class RouteSwitches:
             return
         if arguments.percent is not None and not 0 <= arguments.percent <= 100:
             raise UsageError("--percent has to be a whole number from 0 to 100")
+        if name in self._hidden:
+            raise UsageError(f"route {name} has a hidden address, which the site doesn't know: it can only be enforced")
         now = next(one.now for one in self.standing() if one.route == name)
         # What is not named stays: a shadow for a tenth becomes a canary for a tenth.
         percent = now.percent if arguments.percent is None else arguments.percent

@@ -78,7 +78,7 @@ class Matcher:
 
     def _is_rerouted(self, request: Request) -> bool:
         """Whether it names another path, or another method where the pattern does not ask for that very field."""
-        return request.is_rerouted and not (METHOD_FIELD in self._pattern.query and not request.other_targets)
+        return request.is_rerouted and not (METHOD_FIELD in self._pattern.query and not request.names_by_header)
 
     def _might_serve(self, request: Request) -> bool:
         if request.method in self._served or not self._served.isdisjoint(request.other_methods):

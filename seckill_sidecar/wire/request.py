@@ -68,6 +68,12 @@ class Request:
         return named - {self.method}
 
     @property
+    def names_by_header(self) -> bool:
+        """Whether a header names another path or method."""
+        other = frozenset(reroutes.methods_in_headers(self.environ)) - {self.method}
+        return bool(other or self.other_targets)
+
+    @property
     def is_rerouted(self) -> bool:
         """Whether it names another path or method beside its own: nobody knows which of them a storefront believes."""
         if "?" not in self.target and not reroutes.has_any(self.environ):

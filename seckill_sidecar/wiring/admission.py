@@ -67,6 +67,7 @@ class Admission(Gate):
             clock=self.clock,
             seconds=settings.timeouts.request,
             known_items=[item.sku for item in settings.items],
+            is_unknown=self._known_items.is_unknown if self._goes_by_names else lambda _: False,
         )
 
 

@@ -33,7 +33,13 @@ class Challenges(Buyers):
             self.breaker("ledger"),
             settings.identity,
             self.who_asks,
-            Bounds(challenges.again, settings.ledger.idempotency, challenges.rate, settings.limits.body),
+            Bounds(
+                challenges.again,
+                settings.ledger.idempotency,
+                challenges.lifetime,
+                challenges.rate,
+                settings.limits.body,
+            ),
             self.clock,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import threading
@@ -17,6 +18,11 @@ from demo.line import Reply
 from stack import Redis, eventually
 
 from seckill_sidecar.cli import main
+from seckill_sidecar.clock import ManualClock
+from seckill_sidecar.errors import UsageError
+from seckill_sidecar.model.modes import Override
+from seckill_sidecar.ops.routes import RouteSwitches
+from seckill_sidecar.settings.schema import Route, RouteAdmission
 
 
 @contextmanager
@@ -170,6 +176,27 @@ def test_what_can_not_be_said_is_refused_with_a_remedy(route: Any, words: tuple[
     code, said = route(*words)
     assert code == 2
     assert what in said
+
+
+def test_a_route_whose_address_is_hidden_can_only_be_enforced() -> None:
+    hidden = Route(
+        name="buy", path="/buy/{admission}/a", item="a", on_accept="json", admission=RouteAdmission(hidden=True)
+    )
+    words = argparse.Namespace(name="buy", mode="off", percent=None, reset=False, json=False)
+    with pytest.raises(UsageError, match="can only be enforced"):
+        RouteSwitches(Nobody(), [hidden], ManualClock(), "olga").run(words)
+
+
+class Nobody:
+    """Where nothing was said of any route, and nothing may be."""
+
+    def read(self, *_: object) -> dict[str, Override]:
+        return {}
+
+    def put(self, *_: object) -> None:
+        raise AssertionError("it was put")
+
+    reset = put
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,16 @@ def test_a_thousand_made_up_items_reach_no_store(shop: Shop) -> None:
     assert not {"evalsha", "eval", "set", "hget", "hgetall"} & run.keys()
 
 
+def test_admissions_to_a_thousand_made_up_items_reach_no_store(shop: Shop) -> None:
+    commands(shop)
+    answers: list[str] = []
+    seconds = flood(lambda no: answers.append(told(shop.ask_admission(f"made-up-{no}", f"bot-{no}"))))
+    run = commands(shop)
+    assert set(answers) == {"unknown_item"}
+    assert run.get("smembers", 0) <= 12 + 3 * seconds
+    assert not {"evalsha", "eval", "set", "hget", "hgetall"} & run.keys()
+
+
 def test_made_up_orders_of_made_up_items_reach_no_store(shop: Shop, request: pytest.FixtureRequest) -> None:
     mariadb: MariaDB | None = None
     if shop.plug.name == Sidecar.name:
