@@ -1,4 +1,4 @@
-"""A real Chromium, which starts once."""
+"""A real Chromium, for one file at a time: while Playwright is at work, no other test could run an event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 from stack import Redis
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *SILENT], timeout=60_000)
