@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,10 +35,19 @@ UPGRADE = {
 }
 
 
+RESULTS = {"heartbeat": "500ms", "longest": "1m", "origins": ["https://m.shop.test"]}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    results = {"waiters": PLACES, "heartbeat": "500ms", "origins": ["https://m.shop.test"]}
-    with running(tmp_path_factory.mktemp("results"), serve={"workers": 1}, results=results) as site:
+    with running(tmp_path_factory.mktemp("results"), serve={"workers": 1}, results=RESULTS) as site:
+        yield site
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Iterator[Site]:
+    """One with next to no places, which nobody has reloaded: two workers would have twice as many for a moment."""
+    with running(tmp_path, serve={"workers": 1}, results=RESULTS | {"waiters": PLACES}) as site:
         yield site
 
 
@@ -57,6 +67,10 @@ def ask(site: Site, path: str, method: str = "GET", headers: dict[str, str] | No
 @pytest.fixture
 def bought(site: Site) -> dict[str, Any]:
     """The answer to an accepted purchase."""
+    return buy(site)
+
+
+def buy(site: Site) -> dict[str, Any]:
     sku = f"kettle-{next(_numbers)}"
     site.open_sale(sku, units=3)
     answer = ask(site, f"/buy/{sku}", "POST", {"X-Buyer": "ann"})
@@ -144,7 +158,9 @@ def test_a_reload_answers_who_waits_for_one_answer(site: Site, bought: dict[str,
     assert (answer.status, told["written"], "poll_after_ms" in told) == (200, False, True)
 
 
-def test_beyond_the_places_who_would_wait_is_told_to_ask_again(site: Site, bought: dict[str, Any]) -> None:
+def test_beyond_the_places_who_would_wait_is_told_to_ask_again(small_site: Site) -> None:
+    site, bought = small_site, buy(small_site)
+
     async def scene() -> tuple[Reply, Reply, Heard]:
         everybody = [await listening(site, bought["events"], hearing.events) for _ in range(PLACES)]
         refused = await asyncio.to_thread(ask, site, bought["events"])
