@@ -17,7 +17,7 @@ def database_source(orders: OrdersDb, breaker: Breaker) -> Source:
         with breaker.calling():
             return orders.orders_named(order_ids)
 
-    return Source("database", ask, every=0.2, longest=0.6, writes=True)
+    return Source("database", ask, every=0.2, longest=0.3, writes=True)
 
 
 Ask = Callable[[Sequence[str]], Iterable[Order]]
