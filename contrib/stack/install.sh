@@ -2,7 +2,7 @@
 # Installs what the private servers of this folder run on, from Debian's packages: Redis, RabbitMQ, MariaDB, nginx,
 # Prometheus; systemd, whose analysis the units are held against; and fail2ban, which tests its filter.
 # With the argument "wrk" also that load generator, for the benchmarks; for the tests with "njs" nginx's JavaScript, with
-# "hostile" what attacks (wfuzz's word lists, slowhttptest) and PHP, for which there is a check of our signature; with
+# "hostile" what attacks (the lists of wfuzz and sqlmap, slowhttptest) and PHP, for which there is a check of our signature; with
 # "chromium" that browser, and a font that has Chinese.
 #
 # Installs only what is missing, and leaves every service as it was: nothing is started, stopped, removed, or set to
@@ -108,6 +108,7 @@ main() {
         njs) wanted+=$'\n/usr/lib/nginx/modules/ngx_http_js_module.so libnginx-mod-http-js' ;;
         hostile)
             wanted+=$'\n/usr/share/wfuzz/wordlist wfuzz'
+            wanted+=$'\n/usr/share/sqlmap/data/xml/payloads sqlmap'
             wanted+=$'\n/usr/bin/slowhttptest slowhttptest'
             wanted+=$'\n/usr/bin/php php-cli'
             ;;

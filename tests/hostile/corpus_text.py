@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
 from urllib.parse import quote
+from xml.sax.saxutils import unescape
 
 from hostile_words import SKU, Case, request
 
@@ -15,7 +17,8 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 JSON = "Content-Type: application/json"
 COOKIE = "Cookie: {cookie}"
 WORDLISTS = Path("/usr/share/wfuzz/wordlist")
-"""Debian's package wfuzz brings them; contrib/stack/install.sh installs it."""
+PAYLOADS = Path("/usr/share/sqlmap/data")
+"""Debian's packages wfuzz and sqlmap bring them; contrib/stack/install.sh installs both."""
 
 
 def naughty() -> list[str]:
@@ -33,6 +36,16 @@ def attacks() -> list[bytes]:
     lists = ["Injections/All_attack.txt", "Injections/bad_chars.txt", "Injections/XSS.txt", "vulns/dirTraversal.txt"]
     lines = [line for name in lists for line in (WORDLISTS / name).read_bytes().splitlines() if line.strip()]
     return list(dict.fromkeys(lines))
+
+
+def injections() -> list[bytes]:
+    """SQL as sqlmap injects it, its placeholders as they are; files and outputs that it looks for."""
+    templates = [file.read_text() for file in sorted(PAYLOADS.glob("xml/payloads/*.xml"))]
+    found = [unescape(text) for text in re.findall(r"<payload>(.+?)</payload>", "".join(templates), re.DOTALL)]
+    lists = [(PAYLOADS / f"txt/{name}.txt").read_text() for name in ("common-files", "common-outputs")]
+    found += [line for text in lists for line in text.splitlines() if line and not line.startswith("#")][:300]
+    assert len(found) > 400, "the lists of sqlmap"
+    return [text.encode() for text in dict.fromkeys(found)]
 
 
 def in_quantity(text: bytes) -> Case:
@@ -96,6 +109,6 @@ PLACES: list[Callable[[bytes], Case]] = [
 
 def cases() -> Iterator[Case]:
     """Each text in one place, the places in turn; the naughty ones in all that can't be foreseen."""
-    texts = [*(text.encode("utf-8", "surrogatepass") for text in naughty()), *attacks()]
+    texts = [*(text.encode("utf-8", "surrogatepass") for text in naughty()), *attacks(), *injections()]
     for text, place in zip(texts, cycle(PLACES), strict=False):
         yield place(text)
