@@ -162,7 +162,7 @@ class Desk:
     settings: Mapping[str, Any] = field(default_factory=dict)
     early: bool = True
     """Whether a buyer is known who asks for a challenge."""
-    bounds: Bounds = field(default_factory=lambda: Bounds(AGAIN, 86_400.0, None, 65_536))
+    bounds: Bounds = field(default_factory=lambda: Bounds(AGAIN, 86_400.0, 300.0, None, 65_536))
     headers: Mapping[str, str] = field(default_factory=dict)
 
     ROUTE: ClassVar[dict[str, Any]] = {"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}}
