@@ -110,10 +110,14 @@ class Stage:
         for program in self.programs:
             if program.armed:
                 program.rearm("")
+        self.await_writers()
+
+    def await_writers(self) -> None:
+        """Until both consume: a fault of theirs, or of the database, can't happen before."""
         eventually(self._writers_consume, within=60.0, what="the writers consume")
 
     def _writers_consume(self) -> bool:
-        """A fault of the database can't happen before. They declare the queue themselves."""
+        """They declare the queue themselves."""
         try:
             with self.channel() as channel:
                 declared = channel.queue_declare(ORDERS_QUEUE, passive=True)

@@ -52,10 +52,16 @@ class AtPoint(Fault):
 class WriterAtPoint(AtPoint):
     """Both writers: what the first leaves unacknowledged, the second takes up, and dies as well."""
 
-    times = (2, 4)
+    times = (1, 3)
+    """A short sale is a handful of batches for each, and a busy machine makes few and large ones of it."""
 
     def victims(self) -> list[Program]:
         return list(self.stage.writers)
+
+    def prepare(self) -> None:
+        super().prepare()
+        # Else all might be sold by then, and be one batch.
+        self.stage.await_writers()
 
 
 class RelayAtPoint(AtPoint):
