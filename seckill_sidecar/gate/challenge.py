@@ -43,7 +43,7 @@ class Kind:
     """The header for some of them, which goes before the field."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """How long a used solution counts as the same purchase's, in seconds, and how many challenges are given."""
 
@@ -56,6 +56,7 @@ class Bounds:
     rate: Rate | None
     """Of a process."""
     body: int
+    """Bytes of a request in which a solution is looked for."""
 
 
 class _Place(NamedTuple):

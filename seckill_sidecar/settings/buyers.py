@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
-from pydantic import Field, SecretStr, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SecretStr
 
-from seckill_sidecar.settings.section import Section
+from seckill_sidecar.settings.section import Choice, Name, Section
 from seckill_sidecar.settings.values import Duration, Size
 
-Name = Annotated[str, Field(min_length=1)]
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519",
     "HS256", "HS384", "HS512",
@@ -24,7 +23,7 @@ class Place(NamedTuple):
     name: str
 
 
-class ReadSettings(Section):
+class ReadSettings(Choice):
     """Where the storefront's answer names the buyer: exactly one of these keys."""
 
     header: Name | None = Field(None, description="a header of the answer")
@@ -33,27 +32,6 @@ class ReadSettings(Section):
         None,
         description="a regular expression (RE2) with one group, that finds the buyer; needs pip install 'seckill-sidecar[page]'",
     )
-
-    @cached_property
-    def kind(self) -> str:
-        """Which of the keys is set, by its YAML name."""
-        return next(name for name, value in self._given() if value is not None)
-
-    @cached_property
-    def name(self) -> str:
-        """The value of the key that is set."""
-        return next(value for _, value in self._given() if value is not None)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [name for name, value in self._given() if value is not None]
-        if len(given) != 1:
-            raise ValueError(f"names {' and '.join(given) or 'no place'}; write exactly one of header, json, page")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_the_others(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
     def _given(self) -> list[tuple[str, str | None]]:
         return [("header", self.header), ("json", self.json_), ("page", self.page)]

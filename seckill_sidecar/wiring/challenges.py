@@ -11,7 +11,7 @@ from seckill_sidecar.gate.challenge import Bounds, Challenger, Kind
 from seckill_sidecar.gate.picture import PictureChallenge
 from seckill_sidecar.observers import log
 from seckill_sidecar.ports import Challenge
-from seckill_sidecar.settings.schema import SiteverifySettings
+from seckill_sidecar.settings.challenges import SiteverifySettings
 from seckill_sidecar.wiring.buyers import Buyers
 
 
@@ -34,11 +34,11 @@ class Challenges(Buyers):
             settings.identity,
             self.who_asks,
             Bounds(
-                challenges.again,
-                settings.ledger.idempotency,
-                challenges.lifetime,
-                challenges.rate,
-                settings.limits.body,
+                again=challenges.again,
+                idempotency=settings.ledger.idempotency,
+                lifetime=challenges.lifetime,
+                rate=challenges.rate,
+                body=settings.limits.body,
             ),
             self.clock,
         )

@@ -58,6 +58,15 @@ def test_another_process_reads_the_same(file: Path) -> None:
     assert told.strip() == f"{read_list(str(file), 'vip').seat('Zoë')} None"
 
 
+def test_one_that_may_not_be_read_says_whom_to_let(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # who tests may be root, who may read everything
+    with pytest.raises(UnusableList, match="let the sidecar's user read it"):
+        read_list(str(file), "vip")
+
+
 def test_no_name_can_be_read_in_it(file: Path) -> None:
     content = file.read_bytes()
     assert not any(buyer.encode() in content for buyer in BUYERS)

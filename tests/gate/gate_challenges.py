@@ -23,16 +23,10 @@ from seckill_sidecar.adapters.ledger import Keys, Line, RedisBurns
 from seckill_sidecar.clock import Deadline, ManualClock
 from seckill_sidecar.gate.challenge import Bounds, Challenger, Kind
 from seckill_sidecar.gate.picture import PictureChallenge
+from seckill_sidecar.model import Rate
 from seckill_sidecar.ports import Challenge, Picture
-from seckill_sidecar.settings.schema import (
-    AltchaSettings,
-    BreakerSettings,
-    BuyerSource,
-    HcaptchaSettings,
-    Identity,
-    Route,
-    TurnstileSettings,
-)
+from seckill_sidecar.settings.challenges import AltchaSettings, HcaptchaSettings, TurnstileSettings
+from seckill_sidecar.settings.schema import BreakerSettings, BuyerSource, Identity, Route
 from seckill_sidecar.wire.answers import Refusal
 from seckill_sidecar.wire.request import Request
 from seckill_sidecar.wire.tokens import Keyring, SigningKey
@@ -162,7 +156,8 @@ class Desk:
     settings: Mapping[str, Any] = field(default_factory=dict)
     early: bool = True
     """Whether a buyer is known who asks for a challenge."""
-    bounds: Bounds = field(default_factory=lambda: Bounds(AGAIN, 86_400.0, 300.0, None, 65_536))
+    rate: Rate | None = None
+    """Of the challenges that are given."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     ROUTE: ClassVar[dict[str, Any]] = {"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}}
@@ -181,7 +176,7 @@ class Desk:
             StoreBreaker("ledger", BreakerSettings(), self.clock),
             Identity(buyer=BuyerSource(**buyer)),  # type: ignore[arg-type]
             lambda request, _: request.environ["HTTP_X_USER"],
-            self.bounds,
+            Bounds(again=AGAIN, idempotency=86_400.0, lifetime=LIFETIME, rate=self.rate, body=65_536),
             self.clock,
         )
 

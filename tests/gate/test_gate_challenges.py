@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
-from seckill_sidecar.gate.challenge import Bounds
 from seckill_sidecar.model import Rate, Verdict
 from seckill_sidecar.wire.answers import Refusal
 
@@ -220,7 +219,7 @@ def test_without_a_picture_there_is_no_challenge_yet(open_desk: Open) -> None:
 
 
 def test_a_process_gives_so_many_in_a_time(open_desk: Open) -> None:
-    desk = open_desk("altcha", bounds=Bounds(AGAIN, 86_400.0, 300.0, Rate(1, 1.0, 3), 65_536))
+    desk = open_desk("altcha", rate=Rate(1, 1.0, 3))
     for _ in range(3):
         desk.give()
     with pytest.raises(Refusal) as raised:

@@ -17,7 +17,7 @@ from seckill_sidecar.adapters.challenges import drawn_pictures, proof_of_work
 from seckill_sidecar.adapters.challenges.drawing import ALPHABET, Pool
 from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
 from seckill_sidecar.ports import Aim
-from seckill_sidecar.settings.schema import AltchaSettings, ImageSettings
+from seckill_sidecar.settings.challenges import AltchaSettings, ImageSettings
 
 SCRIPT = Path(__file__).parents[2] / "contrib/pages/challenges.js"
 
@@ -68,7 +68,7 @@ FORKED = """
 import os
 from seckill_sidecar.adapters.challenges import drawn_pictures
 from seckill_sidecar.clock import SystemClock
-from seckill_sidecar.settings.schema import ImageSettings
+from seckill_sidecar.settings.challenges import ImageSettings
 pictures = drawn_pictures(ImageSettings.model_validate({"pool": 1000}), SystemClock())
 while len(pictures._pictures) < 2: SystemClock().sleep(0.02)
 if os.fork() == 0:

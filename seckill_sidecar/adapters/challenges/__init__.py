@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.ports import Breaker, Challenge, Pictures
-from seckill_sidecar.settings.schema import AltchaSettings, ImageSettings, SiteverifySettings
+from seckill_sidecar.settings.challenges import AltchaSettings, ImageSettings, SiteverifySettings
 
 _HERE = "seckill_sidecar.adapters.challenges"
 

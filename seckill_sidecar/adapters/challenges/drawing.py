@@ -18,7 +18,7 @@ from captcha.image import ImageCaptcha
 
 from seckill_sidecar.clock import Clock
 from seckill_sidecar.ports import Picture
-from seckill_sidecar.settings.schema import ImageSettings
+from seckill_sidecar.settings.challenges import ImageSettings
 
 ALPHABET = "ACDEFHJKMNPRTUVWXY3479"
 """Without what looks like something else in it: 0 O Q, 1 I L, 2 Z, 5 S, 6 G, 8 B."""

@@ -16,7 +16,7 @@ import altcha
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import Unsolved
 from seckill_sidecar.ports import Aim, Solved
-from seckill_sidecar.settings.schema import AltchaSettings
+from seckill_sidecar.settings.challenges import AltchaSettings
 
 _ALGORITHM = "PBKDF2/SHA-256"
 _LONGEST = 4096

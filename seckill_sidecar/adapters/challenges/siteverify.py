@@ -19,7 +19,7 @@ import urllib3
 from seckill_sidecar.clock import Deadline
 from seckill_sidecar.errors import DeadlinePassed, OutcomeUnknown, StoreDown, StoreError, Unsolved
 from seckill_sidecar.ports import Aim, Breaker, Solved
-from seckill_sidecar.settings.schema import SiteverifySettings
+from seckill_sidecar.settings.challenges import SiteverifySettings
 
 TURNSTILE = "turnstile"
 _SOLUTION = re.compile(r"[!-~]{1,4096}", re.ASCII)

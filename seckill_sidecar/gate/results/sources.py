@@ -11,7 +11,7 @@ from seckill_sidecar.ports import Breaker, Ledger, OrdersDb
 
 
 def database_source(orders: OrdersDb, breaker: Breaker) -> Source:
-    """What is committed, five times a second: the database itself, since a replica lags."""
+    """What is committed, three to five times a second: the database itself, since a replica lags."""
 
     def ask(order_ids: Sequence[str]) -> Iterable[Order]:
         with breaker.calling():

@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from seckill_sidecar.settings.challenges import SiteverifySettings
 from seckill_sidecar.settings.findings import Finding, quoted
 from seckill_sidecar.settings.rules.rule import caution, routes, rule
-from seckill_sidecar.settings.schema import Settings, SiteverifySettings
+from seckill_sidecar.settings.schema import Settings
 from seckill_sidecar.settings.values import format_duration
 
 _PACKAGES = {
