@@ -48,6 +48,7 @@ def keys(routes: Iterable[Route]) -> Iterator[str]:
     for key in headers.values():
         yield f"""\
 map "$http_seckill_try|{variable(key)}" {_repeated(key)} {{
+    "|" "";
     "~^first\\|" "";
     "~\\|." 1;
     default "";

@@ -37,6 +37,8 @@ def maps(settings: Settings) -> Iterator[str]:
     """What stands within http { }."""
     if settings.nginx.reroutes == "pass":
         return
+    # Exact entries go before expressions and cost next to nothing: what usual requests are.
+    usual = "\n".join(f'    "{method}||" "";' for method in methods(settings))
     paths = dict.fromkeys(pattern for kind in kinds(settings) for pattern in loosely(kind.path))
     yield f"""
 # Some sites serve what these headers name, and not what the client asks for: that could be a purchase, past all
@@ -49,6 +51,7 @@ map "{"|".join(map(_variable, PATH_HEADERS))}" {REROUTED} {{
 
 # What can't be a purchase or a payment by its method, nor by the one that a header or a field names instead.
 map "$request_method|{"".join(map(_variable, METHOD_HEADERS))}|$args" {ELSEWHERE} {{
+{usual}
     "~^(?:{"|".join(methods(settings))})\\|" "";
     "~*^[^|]*\\|(?:[^|]|\\|.*(?:_method|{_ENCODED}))" "";
     default 1;

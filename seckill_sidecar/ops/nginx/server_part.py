@@ -78,7 +78,8 @@ class _Part:
         yield from refusal(self._settings)
         if self._patience:
             yield f"""\
-# Who dawdles over a request's head, or over its answer, keeps no connection for long (nginx.patience).
+# Who dawdles over a request's head, or over its answer, keeps no connection for long. If nginx finds these lines
+# twice, since this server has its own: nginx.patience: null.
 client_header_timeout {self._patience};
 send_timeout {self._patience};
 reset_timedout_connection on;
