@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -57,6 +58,6 @@ class Choice(Section):
     def _without_the_others(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if value is not None}
 
+    @abstractmethod
     def _given(self) -> list[tuple[str, str | None]]:
         """Its keys by their YAML names, with what is written there."""
-        raise NotImplementedError
