@@ -15,11 +15,9 @@ from functools import lru_cache, partial
 from typing import Protocol
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [high + low for high in _CROCKFORD for low in _CROCKFORD]
-_TIME_SHIFTS = range(40, -1, -10)
-_RANDOM_SHIFTS = range(70, -1, -10)
-_RANDOM_BITS = 80
-_RANDOM_BYTES = _RANDOM_BITS // 8
+_DIGIT_OF = (_CROCKFORD * 8).encode()
+"""By a byte; each digit is that of as many bytes as any other."""
+_MOMENT_DIGITS, _RANDOM_DIGITS = 10, 16
 _AHEAD = 128
 """Ids for which randomness is drawn at once."""
 
@@ -101,39 +99,39 @@ def order_ids(clock: Clock, randomness: random.Random | None = None) -> Callable
     The second part is a ULID (48 bits of milliseconds, 80 random bits, Crockford base 32), so ids
     sort by time. ``randomness`` defaults to the operating system's; tests pass a seeded one.
     """
-    draw = _drawn_ahead() if randomness is None else partial(randomness.getrandbits, _RANDOM_BITS)
+    draw = _digits_ahead() if randomness is None else partial(_digits, randomness.randbytes)
 
     def make(sku: str) -> str:
-        return f"{sku}~{_moment(int(clock.wall() * 1000))}{_crockford(draw(), _RANDOM_SHIFTS)}"
+        return f"{sku}~{_moment(int(clock.wall() * 1000))}{draw()}"
 
     return make
 
 
-def _drawn_ahead() -> Callable[[], int]:
-    """The operating system's randomness, drawn for many ids at once: asking for each costs more than the id."""
-    drawn: list[bytes] = []
+def _digits(randomness: Callable[[int], bytes], number: int = _RANDOM_DIGITS) -> str:
+    return randomness(number).translate(_DIGIT_OF).decode()
+
+
+def _digits_ahead() -> Callable[[], str]:
+    """The operating system's randomness, drawn for many ids at once: every purchase gets one, the refused ones too."""
+    drawn: list[str] = []
     # A child that drew what its parent draws would make the same ids.
     os.register_at_fork(after_in_child=drawn.clear)
 
-    def draw() -> int:
+    def draw() -> str:
         while True:
             try:
-                return int.from_bytes(drawn.pop())
+                return drawn.pop()
             except IndexError:
-                pool = os.urandom(_AHEAD * _RANDOM_BYTES)
-                drawn.extend(pool[i : i + _RANDOM_BYTES] for i in range(0, len(pool), _RANDOM_BYTES))
+                pool = _digits(os.urandom, _AHEAD * _RANDOM_DIGITS)
+                drawn.extend(pool[i : i + _RANDOM_DIGITS] for i in range(0, len(pool), _RANDOM_DIGITS))
 
     return draw
 
 
 @lru_cache(maxsize=8)
 def _moment(milliseconds: int) -> str:
-    return _crockford(milliseconds, _TIME_SHIFTS)
-
-
-def _crockford(value: int, shifts: range) -> str:
-    """Two digits at a time: every purchase gets an id, the refused ones too."""
-    return "".join([_PAIRS[(value >> shift) & 1023] for shift in shifts])
+    shifts = range(5 * (_MOMENT_DIGITS - 1), -1, -5)
+    return "".join(_CROCKFORD[(milliseconds >> shift) & 31] for shift in shifts)
 
 
 class Few:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seckill_sidecar.clock import Clock, Deadline
 from seckill_sidecar.errors import OutcomeUnknown, SeckillError, StoreError
@@ -68,9 +68,8 @@ RESERVED = STAGES.index("reserve") + 1
 """Which of the moments is the end of asking the ledger, if it was asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The fact that observers are told: one purchase request, decided."""
+class Decided(NamedTuple):
+    """The fact that observers are told: one purchase request, decided. A tuple, since each loser makes one."""
 
     route: str
     verdict: Verdict

@@ -19,9 +19,8 @@ class Admission(NamedTuple):
     """When it ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """One parsed purchase request."""
+class Purchase(NamedTuple):
+    """One parsed purchase request. A tuple, made faster than a frozen dataclass: each loser makes one."""
 
     order_id: str
     """The id that the order gets if it is accepted; asking again with it changes nothing."""

@@ -30,6 +30,7 @@ _MANY = (BUSY, ABANDONED)
 _UNAVAILABLE = "unavailable"
 _CLIENTS_CAUSE = ("seckill_sidecar.adapters.storefront", "seckill_sidecar.gate.settle")
 """Loggers that say something of requests which anybody can send."""
+_as_json = json.JSONEncoder(default=str).encode
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -215,7 +216,7 @@ class _Formatter(logging.Formatter):
                 "logger": record.name,
                 "message": record.getMessage(),
             }
-            return json.dumps(line | extra, default=str)
+            return _as_json(line | extra)
         words = " ".join(f"{name}={_in_words(value)}" for name, value in extra.items())
         return _escaped(f"{record.levelname.lower():7} {record.getMessage()} {words}".rstrip())
 

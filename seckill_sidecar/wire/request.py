@@ -34,11 +34,8 @@ class Request:
         self.target: str = environ.get("RAW_URI") or _rebuilt_target(environ)
         """The request target as sent, if the server tells (gunicorn's RAW_URI)."""
         self.raw_path = paths.path_of(self.target)
-
-    @cached_property
-    def path(self) -> str | None:
+        self.path = paths.decode(self.raw_path)
         """The path, percent-decoded once; None if it isn't clean text."""
-        return paths.decode(self.raw_path)
 
     @cached_property
     def readings(self) -> frozenset[str]:
