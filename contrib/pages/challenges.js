@@ -7,6 +7,29 @@
 "use strict";
 
 (() => {
+  const WORDS = {
+    en: {
+      working: "One moment, this page is making sure that you are no robot.",
+      done: "Done.",
+      needs_https: "this needs an https:// address",
+      question: "What does the picture show?",
+      picture: "a picture of some letters and digits",
+      another: "Another picture",
+      failed: "That did not work:",
+      again: "Try again",
+    },
+    zh: {
+      working: "请稍候，正在确认您不是机器人。",
+      done: "已完成。",
+      needs_https: "这一步需要 https:// 地址",
+      question: "图片上是什么？",
+      picture: "一张由字母和数字组成的图片",
+      another: "换一张图片",
+      failed: "没有成功：",
+      again: "再试一次",
+    },
+  };
+  const wordsAt = (place) => WORDS[/^zh/i.test(place.closest("[lang]")?.lang ?? "") ? "zh" : "en"];
   const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
   const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -47,26 +70,26 @@
   }
 
   const WAYS = {
-    async altcha(place, given) {
-      const says = element("p", {}, "One moment, this page is making sure that you are no robot.");
+    async altcha(place, given, words) {
+      const says = element("p", { role: "status" }, words.working);
       place.replaceChildren(says);
-      if (!globalThis.crypto?.subtle) throw new Error("this needs an https:// address");
+      if (!globalThis.crypto?.subtle) throw new Error(words.needs_https);
       const solution = await solve(given);
-      says.textContent = "Done.";
+      says.textContent = words.done;
       place.append(element("input", { type: "hidden", name: given.fields.solution, value: solution }));
     },
 
-    async image(place, given) {
-      const label = element("label", {}, "What does the picture show? ");
+    async image(place, given, words) {
+      const label = element("label", {}, `${words.question} `);
       label.append(
         element("input", { name: given.fields.solution, required: true, autocomplete: "off", maxLength: 16 }),
       );
-      const another = element("button", { type: "button", onclick: () => begin(place) }, "Another picture");
+      const another = element("button", { type: "button", onclick: () => begin(place) }, words.another);
       place.replaceChildren(
         element("p", {}), label, another,
         element("input", { type: "hidden", name: given.fields.challenge, value: given.challenge }),
       );
-      place.firstChild.append(element("img", { src: given.image, alt: "a picture of some letters and digits" }));
+      place.firstChild.append(element("img", { src: given.image, alt: words.picture }));
     },
 
     async turnstile(place, given) {
@@ -92,24 +115,21 @@
 
   async function begin(place) {
     const buttons = place.closest("form")?.querySelectorAll("[type=submit], button:not([type])") ?? [];
+    const words = wordsAt(place);
     for (const button of buttons) button.disabled = true;
     place.replaceChildren();
     try {
       const answer = await fetch(place.dataset.seckillChallenge, { headers: { Accept: "application/json" } });
       const given = await answer.json();
       if (!answer.ok) throw new Error(given.detail ?? given.title);
-      await WAYS[given.kind](place, given);
+      await WAYS[given.kind](place, given, words);
       for (const button of buttons) button.disabled = false;
     } catch (error) {
-      const again = element("button", { type: "button", onclick: () => begin(place) }, "Try again");
-      place.replaceChildren(element("p", {}, `That did not work: ${error?.message ?? error}. `), again);
+      const again = element("button", { type: "button", onclick: () => begin(place) }, words.again);
+      place.replaceChildren(element("p", { role: "alert" }, `${words.failed} ${error?.message ?? error} `), again);
     }
   }
 
-  if (typeof document === "undefined") {
-    globalThis.solve = solve;
-    return;
-  }
   const PLACES = "[data-seckill-challenge]";
   document.querySelectorAll(PLACES).forEach(begin);
   // Of seckill.js: a solution is good for one purchase, and the next one is another.

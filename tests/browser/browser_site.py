@@ -48,12 +48,14 @@ def open_shop(redis: str, folder: Path) -> Iterator[str]:
 def _site(redis: str, folder: Path, shop: int) -> Site:
     stores = {"redis": redis, "broker": "none", "database": f"sqlite:///{folder}/seckill.db"}
     buy = {"name": "buy", "path": "/buy/{sku}", "item": {"path": "sku"}, "quantity": {"form": "quantity", "default": 1}}
+    careful = buy | {"name": "careful", "path": "/careful/{sku}", "challenge": "altcha", "on_accept": "page"}
     settings = {
         "stores": stores | {"storefront": f"http://{HOST}:{shop}"},
         "ledger": {"prefix": "browser"},
         "keys": [{"id": "1", "secret": "${KEY}"}],
         "identity": {"buyer": {"cookie": "seckill_buyer", "trust": "signed"}},
-        "routes": [buy],
+        "routes": [buy, careful],
+        "challenges": {"altcha": {"rounds": 100, "tries": 50}},
         "timeouts": {"request": "10s", "ledger": "3s"},  # no test of patience
     }
     site = Site(loads(yaml.safe_dump(settings), "site.yaml", {"KEY": SECRET}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urljoin
 
+import pytest
 from browser_words import Buyer
 
 NewBuyer = Callable[..., Buyer]
@@ -66,6 +67,29 @@ def test_who_is_not_signed_in_is_told_so(shop: str, new_buyer: NewBuyer) -> None
         buyer.click()
     with_script.sees("Sign in to buy.")
     without.reads("Sign in to buy")
+
+
+@pytest.mark.parametrize(
+    ("locale", "asks", "goes_on", "is_in"),
+    [
+        ("en-GB", "First show that you are no robot", "Go on", "Yours: the order is in"),
+        ("zh-CN", "请先证明您不是机器人", "继续", "抢到了"),
+    ],
+)
+def test_who_is_challenged_proves_to_be_no_robot_and_buys(
+    shop: str, new_buyer: NewBuyer, locale: str, asks: str, goes_on: str, is_in: str
+) -> None:
+    buyer = new_buyer(locale=locale)
+    sign_in(buyer, shop, f"Guy of {locale}", "green-teapot")
+    buyer.page.evaluate(
+        """() => { const form = document.querySelector("form[data-seckill]");
+           form.action = "/careful/green-teapot"; form.submit(); }"""
+    )
+    buyer.reads(asks)
+    buyer.page.locator("input[name=altcha]").wait_for(state="attached")
+    buyer.shoot(f"page-challenge-{locale}")
+    buyer.page.get_by_role("button", name=goes_on).click()
+    buyer.reads(is_in)
 
 
 def test_an_order_has_a_page_that_looks_again_by_itself(shop: str, buyer: Buyer) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
 
 import pytest
+from gate_challenges import Desk, Open, Service
 from gate_plugs import PLUGS, Sidecar
 from gate_site import Shop, open_shop
 from stack import MariaDB, RabbitMQ, Redis
+
+from seckill_sidecar.clock import ManualClock
 
 
 @contextmanager
@@ -47,3 +52,21 @@ def shop(_shop: Shop, redis_server: Redis) -> Shop:
     """A running site, in each plug in turn; every test opens a sale of its own."""
     redis_server.heal()
     return _shop
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with Service() as service:
+        yield service
+
+
+@pytest.fixture
+def open_desk(redis_url: str, service: Service) -> Iterator[Open]:
+    """Opens hosts of one site, on one Redis; the service examines for all of them."""
+    clock, desks = ManualClock(time.time()), ExitStack()
+
+    def open_desk(kind: str, **more: Any) -> Desk:
+        return desks.enter_context(closing(Desk(kind, redis_url, clock, service, **more)))
+
+    with desks:
+        yield open_desk

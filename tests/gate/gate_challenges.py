@@ -236,6 +236,10 @@ class Desk:
         raise AssertionError("it passed")
 
 
+Open = Callable[..., Desk]
+"""Opens a desk of a kind; what more is said is said to ``Desk``."""
+
+
 def solved_work(given: Mapping[str, Any]) -> str:
     """What the widget puts into the form."""
     challenge = altcha.Challenge.from_dict(dict(given))

@@ -5,39 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from typing import Any
 
 import pytest
-from gate_challenges import AGAIN, FIELDS, KEYS, KINDS, LIFETIME, Desk, Service, altered, asking, form, posted
+from gate_challenges import AGAIN, FIELDS, KEYS, KINDS, LIFETIME, Desk, Open, altered, asking, form, posted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
+from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.model import Rate, Verdict
 from seckill_sidecar.wire.answers import Refusal
-
-Open = Callable[..., Desk]
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with Service() as service:
-        yield service
-
-
-@pytest.fixture
-def open_desk(redis_url: str, service: Service) -> Iterator[Open]:
-    """Opens hosts of one site, on one Redis."""
-    clock, desks = ManualClock(time.time()), ExitStack()
-
-    def open_desk(kind: str, **more: Any) -> Desk:
-        return desks.enter_context(closing(Desk(kind, redis_url, clock, service, **more)))
-
-    with desks:
-        yield open_desk
 
 
 @pytest.fixture(params=KINDS)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-from gate_challenges import solved_work
 from stack import eventually
 
-from seckill_sidecar.adapters.challenges import drawn_pictures, proof_of_work
+from seckill_sidecar.adapters.challenges import drawn_pictures
 from seckill_sidecar.adapters.challenges.drawing import ALPHABET, Pool
-from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
-from seckill_sidecar.ports import Aim
-from seckill_sidecar.settings.challenges import AltchaSettings, ImageSettings
-
-SCRIPT = Path(__file__).parents[2] / "contrib/pages/challenges.js"
+from seckill_sidecar.clock import ManualClock, SystemClock
+from seckill_sidecar.settings.challenges import ImageSettings
 
 
 def pool_of(size: int) -> Pool:
@@ -82,16 +74,3 @@ os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
 def test_a_forked_process_draws_its_own() -> None:
     done = subprocess.run([sys.executable, "-c", FORKED], timeout=60, check=False)
     assert done.returncode == 0
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, to run what browsers run")
-def test_the_script_for_browsers_solves_what_is_given(tmp_path: Path) -> None:
-    clock = SystemClock()
-    work = proof_of_work(AltchaSettings(rounds=100, tries=50), [b"a secret"], 300.0, clock)
-    given = dict(work.give("buy", "seal"))
-    program = f"{SCRIPT.read_text()}\nsolve({json.dumps(given)}).then((solution) => console.log(solution));"
-    (tmp_path / "solve.js").write_text(program)
-    done = subprocess.run(["node", str(tmp_path / "solve.js")], capture_output=True, text=True, timeout=60, check=True)
-    aim, soon = Aim("buy", ["seal"]), Deadline.after(1.0, clock)
-    by_script = work.examine({"solution": done.stdout.strip()}, aim, soon)
-    assert by_script == work.examine({"solution": solved_work(given)}, aim, soon)

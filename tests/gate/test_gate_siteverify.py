@@ -7,8 +7,6 @@ import ipaddress
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from gate_challenges import Desk, Service, form
+from gate_challenges import Desk, Open, form
 from stack import free_port
 
-from seckill_sidecar.clock import Deadline, ManualClock, SystemClock
+from seckill_sidecar.clock import Deadline, SystemClock
 from seckill_sidecar.errors import DeadlinePassed, StoreError, Unsolved
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.ports import Aim
@@ -31,25 +29,6 @@ TROUBLES = ("fails", "hangs", "drips", "talks nonsense", "says too much", "knows
 SERVICES = ("turnstile", "hcaptcha")
 SLACK = 8.0
 """Seconds that this machine may take on top of a deadline. No test of speed."""
-
-Open = Callable[..., Desk]
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with Service() as service:
-        yield service
-
-
-@pytest.fixture
-def open_desk(redis_url: str, service: Service) -> Iterator[Open]:
-    clock, desks = ManualClock(time.time()), ExitStack()
-
-    def open_desk(kind: str, **more: Any) -> Desk:
-        return desks.enter_context(closing(Desk(kind, redis_url, clock, service, **more)))
-
-    with desks:
-        yield open_desk
 
 
 @pytest.mark.parametrize("kind", SERVICES)
