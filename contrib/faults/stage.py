@@ -114,10 +114,10 @@ class Stage:
 
     def await_writers(self) -> None:
         """Until both consume: a fault of theirs, or of the database, can't happen before."""
-        eventually(self._writers_consume, within=60.0, what="the writers consume")
+        eventually(self.writers_consume, within=60.0, what="the writers consume")
 
-    def _writers_consume(self) -> bool:
-        """They declare the queue themselves."""
+    def writers_consume(self) -> bool:
+        """Whether both do. They declare the queue themselves."""
         try:
             with self.channel() as channel:
                 declared = channel.queue_declare(ORDERS_QUEUE, passive=True)
