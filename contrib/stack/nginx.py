@@ -23,6 +23,7 @@ _WHOLE = Template("""\
 $modules
 $user
 pid nginx.pid;
+pcre_jit on;
 error_log stderr info;
 worker_processes $workers;
 events { worker_connections $connections; }

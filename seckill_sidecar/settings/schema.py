@@ -470,7 +470,7 @@ class Nginx(Section):
     at_once: int | None = Field(
         None,
         ge=1,
-        description="requests that the sidecar is given at the same moment, some 32 a worker; more are told to come back, and cost it nothing; null for no bound",
+        description="requests that the sidecar is given at the same moment, some 24 a worker; more are told to come back, and cost it nothing; null for no bound",
     )
     pace: RateLimit = Field(
         None,
