@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from orders_words import Tables, accepted
 
 from seckill_sidecar.adapters.orders_db import connect_orders_db
+from seckill_sidecar.adapters.orders_db.sqlite import _write_ahead
 from seckill_sidecar.errors import SchemaMismatch
 from seckill_sidecar.ports import OrdersDb
 from seckill_sidecar.settings.schema import Timeouts, WriterSettings
@@ -40,6 +43,18 @@ def test_four_threads_may_migrate_at_once(tables: Tables) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(run, range(4))) == [[], [], [], FILES]
+
+
+def test_a_file_that_others_open_at_the_same_moment_is_tried_again() -> None:
+    """SQLite says so at once then, whatever the connection's timeout is; twice in 800 tries of twelve threads."""
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    connection = Mock(execute=Mock(side_effect=[busy, busy, None]))
+    _write_ahead(connection, 60.0)
+    assert connection.execute.call_count == 3
+    connection.execute.side_effect = busy
+    with pytest.raises(sqlite3.OperationalError):
+        _write_ahead(connection, 0.0)
 
 
 def test_four_processes_may_migrate_at_once(tables: Tables) -> None:

@@ -20,6 +20,8 @@ _OLDEST = (3, 26)
 _BULK = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 """What ``sqlite3``'s executemany takes."""
 _TABLES = Statement("tables", "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")
+_PAUSE = 0.02
+"""Seconds from one try to the next."""
 _CONSTRAINT = re.compile(r"\bCONSTRAINT (\w+) ")
 
 
@@ -40,7 +42,7 @@ class SQLite:
         # The pool hands a session to one thread at a time.
         connection = sqlite3.connect(self._path, timeout=patience, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection, patience)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
@@ -83,6 +85,26 @@ class SQLite:
 
     def prepare(self, session: Session, statement: Statement) -> None:
         session.fetch(Statement(statement.name, f"EXPLAIN {statement.sql}"), dict.fromkeys(statement.parameters))
+
+
+def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
+    """Have the file's journal be written ahead, which SQLite tries once only while others open it for the first time.
+
+    The connection's own timeout covers everything else.
+    """
+    until = time.monotonic() + patience
+    while not _is_written_ahead(connection, until):
+        time.sleep(_PAUSE)
+
+
+def _is_written_ahead(connection: sqlite3.Connection, until: float) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+            raise
+        return False
+    return True
 
 
 def _path(url: str) -> str:
