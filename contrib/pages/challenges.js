@@ -16,6 +16,7 @@
       picture: "a picture of some letters and digits",
       another: "Another picture",
       failed: "That did not work:",
+      no_answer: "the service does not answer",
       again: "Try again",
     },
     zh: {
@@ -26,6 +27,7 @@
       picture: "一张由字母和数字组成的图片",
       another: "换一张图片",
       failed: "没有成功：",
+      no_answer: "验证服务没有响应",
       again: "再试一次",
     },
   };
@@ -57,22 +59,25 @@
 
   // -- what stands on the page
 
-  function element(name, attributes, text) {
+  function element(name, { role, ...attributes }, text) {
     const made = Object.assign(document.createElement(name), attributes);
+    if (role) made.setAttribute("role", role);
     if (text) made.textContent = text;
     return made;
   }
 
-  function load(source) {
+  function load(source, words) {
     return new Promise((resolve, reject) => {
-      document.head.append(element("script", { src: source, onload: resolve, onerror: reject }));
+      const onerror = () => reject(new Error(words.no_answer));
+      document.head.append(element("script", { src: source, onload: resolve, onerror }));
     });
   }
 
   const WAYS = {
     async altcha(place, given, words) {
-      const says = element("p", { role: "status" }, words.working);
+      const says = element("p", { role: "status" });
       place.replaceChildren(says);
+      says.textContent = words.working;
       if (!globalThis.crypto?.subtle) throw new Error(words.needs_https);
       const solution = await solve(given);
       says.textContent = words.done;
@@ -92,16 +97,16 @@
       place.firstChild.append(element("img", { src: given.image, alt: words.picture }));
     },
 
-    async turnstile(place, given) {
-      await load(given.script + "?render=explicit");
+    async turnstile(place, given, words) {
+      await load(given.script + "?render=explicit", words);
       await new Promise((resolve, reject) => turnstile.render(place, {
         sitekey: given.sitekey, action: given.action, cData: given.cdata,
         "response-field-name": given.fields.solution, callback: resolve, "error-callback": reject,
       }));
     },
 
-    async hcaptcha(place, given) {
-      await load(given.script + "?render=explicit");
+    async hcaptcha(place, given, words) {
+      await load(given.script + "?render=explicit", words);
       const solution = element("input", { type: "hidden", name: given.fields.solution });
       const widget = element("div", {});
       place.replaceChildren(widget);

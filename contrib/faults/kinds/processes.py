@@ -64,9 +64,11 @@ class WriterAtPoint(AtPoint):
         eventually(self._both_consume, within=60.0, what="both writers consume, with their fault point armed")
 
     def _both_consume(self) -> bool:
+        both = self.stage.writers_consume()
         if self.happened():  # by an event of an earlier sale, a hold that has expired
             super().prepare()
-        return self.stage.writers_consume()
+            return False
+        return both
 
 
 class RelayAtPoint(AtPoint):
