@@ -30,7 +30,7 @@ _HEADS = {
 #
 # Include it within the shop's server {{ }}, before its own locations that are regular expressions (such as \\.php$),
 # since the first of those that matches wins. It needs {FILES["http"]} within http {{ }}; and `pcre_jit on;` at
-# the very top of nginx.conf spares most of what its regular expressions cost.
+# the very top of nginx.conf makes its regular expressions cheaper.
 
 """,
 }
