@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,19 @@ from gunicorn.workers.ggevent import GeventWorker
 _create = wsgi.create
 BODY_SECONDS = 20.0
 """In which the body of a purchase has to be there, all of it. nginx has it already when it sends the head."""
+
+YOUNG = 10_000
+"""How many objects more than before make Python look for garbage among them. At 700 it would with each flight."""
+
+
+def spare_the_program() -> None:
+    """Look for garbage in what requests leave behind, and never again in the program. For who is about to serve.
+
+    One look at all of the program takes 30 ms, in which the worker answers nobody.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 def body_within() -> gevent.Timeout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -37,6 +38,16 @@ class OnUnixSocket(Gunicorn):
             return connection.recv(65536)
 
 
+class OfItsHeap(Gunicorn):
+    """An application that tells of its own heap."""
+
+    def command(self) -> list[str]:
+        return [*super().command()[:-1], "bare_heap:application"]
+
+    def answers(self) -> bool:
+        return ask(self.address, request("/")).status == 200
+
+
 def test_it_listens_where_the_yaml_says_with_as_many_workers(storefront: Storefront) -> None:
     with OnUnixSocket(storefront.url) as server:
         assert stat.S_IMODE(server.socket.stat().st_mode) == 0o660
@@ -59,6 +70,12 @@ def test_hup_replaces_the_workers_and_keeps_the_socket(storefront: Storefront) -
         eventually(lambda: len(set(server.processes()) - {*workers}) == 3, what="there are new workers")
         assert server.ask(request("/")).startswith(b"HTTP/1.1 200")
         eventually(lambda: not set(server.processes()) & {*workers}, what="the old ones are gone")
+
+
+def test_a_worker_looks_for_garbage_in_what_requests_leave_only(storefront: Storefront) -> None:
+    with OfItsHeap(storefront.url) as server:
+        heap = json.loads(ask(server.address, request("/")).body)
+    assert heap["looked_at"] < heap["spared"] / 10
 
 
 def test_term_lets_a_request_end(storefront: Storefront) -> None:
