@@ -21,7 +21,6 @@ from seckill_sidecar.errors import Problem  # noqa: E402
 from seckill_sidecar.observers.log import FewLines, let_go_of_full_outputs  # noqa: E402
 from seckill_sidecar.plugs import listeners, master  # noqa: E402
 from seckill_sidecar.plugs.listeners import allow_open_files, files_needed  # noqa: E402
-from seckill_sidecar.plugs.worker import spare_the_program  # noqa: E402
 from seckill_sidecar.settings import Settings, inspect, load  # noqa: E402
 from seckill_sidecar.wiring import config_path, listening, sidecar  # noqa: E402
 
@@ -117,5 +116,4 @@ def post_worker_init(worker: Any) -> None:
     """In a worker that is about to serve."""
     worker.when_stopping = tuple(_when_stopping)
     allow_open_files(files_needed(_settings))
-    spare_the_program()
     _tell_systemd(READY)

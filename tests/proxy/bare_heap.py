@@ -8,4 +8,5 @@ from typing import Any
 
 def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({"spared": gc.get_freeze_count(), "looked_at": len(gc.get_objects())}).encode()]
+    heap = {"spared": gc.get_freeze_count(), "looked_at": len(gc.get_objects()), "young": gc.get_threshold()[0]}
+    return [json.dumps(heap).encode()]

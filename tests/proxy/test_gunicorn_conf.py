@@ -17,6 +17,8 @@ from proxy_storefront import HEAD, Storefront
 from proxy_targets import Gunicorn
 from stack import eventually
 
+from seckill_sidecar.plugs.worker import YOUNG
+
 
 class OnUnixSocket(Gunicorn):
     """Two workers on a UNIX socket in the server's folder."""
@@ -76,6 +78,7 @@ def test_a_worker_looks_for_garbage_in_what_requests_leave_only(storefront: Stor
     with OfItsHeap(storefront.url) as server:
         heap = json.loads(ask(server.address, request("/")).body)
     assert heap["looked_at"] < heap["spared"] / 10
+    assert heap["young"] == YOUNG
 
 
 def test_term_lets_a_request_end(storefront: Storefront) -> None:
