@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from seckill_sidecar.adapters.markers import ALL_ITEMS, WAITING, WAITS
 from seckill_sidecar.clock import ManualClock
@@ -79,6 +79,11 @@ class Answers:
         """The named locations of one answer, each with the end that ``$seckill_form`` has."""
         for form in self._forms:
             yield _block(f"@seckill_{saying.name}{form.end}", self._lines(saying, form))
+
+    def to_programs(self, saying: Saying) -> tuple[Sequence[str], str]:
+        """How a program gets an answer about one item: the lines of its fields, and the one that returns it."""
+        *fields, returned = self._lines(replace(saying, of_all=None), self._forms[0])
+        return fields, returned.strip()
 
     def not_open_locations(self, prefix: str, folder: str) -> Iterator[str]:
         """The answer that says when to come back: how long that is, markers in ``folder`` tell."""

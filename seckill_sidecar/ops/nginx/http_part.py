@@ -116,8 +116,11 @@ def _forms(languages: Sequence[str]) -> Iterator[str]:
             yield f'    "~*^{_asks_first(tag, [other for other in languages if other != tag])}" {end_of(tag)};'
         yield '    default "";\n}'
     yield f"""
-# Browsers get a page, programs problem JSON.
+# Browsers get a page, programs problem JSON. What most of them send is known without a regular expression.
 map $http_accept $seckill_form {{
+    "" "";
+    "*/*" "";
+    application/json "";
     "~*^(?:(?!json).)*text/html" _page{"$seckill_language" if more else ""};
     default "";
 }}"""
@@ -155,7 +158,10 @@ def _items(routes: Sequence[Route], readings: Sequence[Reading | None]) -> Itera
     yield "# carries our cookie or the key of a purchase, and only the gate knows what became of that."
     for route, reading in zip(routes, readings, strict=True):
         yield from _route_map(route, reading)
-    yield f"""
+    if len(routes) == 1:
+        yield f"\nmap {_first(routes)} $seckill_item {{\n    default {_first(routes)};\n}}"
+    else:
+        yield f"""
 map "{_first(routes)}" $seckill_item {{
     "~^,*(?<seckill_first>[^,]+)" $seckill_first;
     default "";

@@ -22,6 +22,7 @@ from seckill_sidecar.ops.nginx.body import BUFFER, reading_of
 from seckill_sidecar.ops.nginx.http_part import gate_of, when_unanswered
 from seckill_sidecar.ops.nginx.patterns import BEFORE, ODD_SPELLINGS, loosely
 from seckill_sidecar.ops.nginx.rerouting import elsewhere, refusal
+from seckill_sidecar.ops.nginx.sight import any_sees_all
 from seckill_sidecar.settings.schema import RequestKind, Settings
 
 SIGNED = ("Order", "Item", "Buyer", "Quantity", "Time", "Key", "Signature")
@@ -101,6 +102,7 @@ location ~* "{_paths(routes)}" {{
     # A form, not an upload; as large as limits.body.
     client_max_body_size {_size(self._settings.limits.body)};
 """
+        yield from self._straight()
         yield from self._admission()
         yield "}\n"
 
@@ -110,6 +112,16 @@ location ~* "{_paths(routes)}" {{
 location ~* "{_paths(kinds, ODD_SPELLINGS)}" {{"""
         yield from self._admission()
         yield "}\n"
+
+    def _straight(self) -> Iterator[str]:
+        """The answer that most losers get: before anything else is asked, and without the way through its location."""
+        if not self._shielded or any_sees_all(self._settings.routes):
+            return
+        fields, returned = answers.Answers(self._settings).to_programs(answers.SOLD_OUT)
+        marker = f"{self._settings.shield.folder}/{answers.SOLD_OUT.name}$seckill_form/$seckill_item"
+        yield "    # For programs. To a browser this is a folder that nobody has, and it gets its page further down."
+        yield from fields
+        yield f"    if (-f {marker}) {{ {returned} }}\n"
 
     def _admission(self) -> Iterator[str]:
         yield "    recursive_error_pages on;"
