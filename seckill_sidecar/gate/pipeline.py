@@ -83,6 +83,8 @@ class Decided(NamedTuple):
     trace: Trace = NO_TRACE
     address: str = ""
     """Where it came from, for those verdicts only of which an observer wants to know it."""
+    available: int = 0
+    """Of an item that is sold out for this buyer, the units that are left."""
 
     @property
     def asked_ledger(self) -> bool:
@@ -356,4 +358,5 @@ class _Visit:
             moments=self.moments,
             trace=self.trace,
             address=address,
+            available=(self.refusal.available or 0) if self.refusal is not None else 0,
         )

@@ -1,10 +1,11 @@
 """The shield: keeps the markers true, by which nginx says "sold out" without asking anybody.
 
-    a verdict ─► doubt ─► look at the item ─► mark it             in every process, 20 ms after the last look at most
+    the ledger says sold out ────────────────► mark it             in every process, before its buyer is told
+    a verdict ─► doubt ─► look at the item ──► mark it             in every process, 20 ms after the last look at most
     every 200 ms: look at all that is marked ─► remove what is     in one process a host, the keeper
                   no longer true, mark what is gone
 
-Marking needs a look at the ledger; removing is always safe. So a marker that came from a look long ago goes with the
+Marking needs the ledger's word; removing is always safe. So a marker that came from a word of long ago goes with the
 keeper's next round, and when nobody can vouch for the markers, whoever notices first removes them all.
 """
 
@@ -14,6 +15,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from seckill_sidecar.adapters.markers import ALL_ITEMS, UNMARKED, WAITING, WAITS, Markers, Marks
 from seckill_sidecar.clock import Clock, Deadline
@@ -35,6 +37,7 @@ EARLY = 0.5
 """An item is unmarked this long before it opens, so that nothing stands in the way when it does."""
 _MOST = 500
 """Items looked at in one round. More are taken in turns, those that are marked in each round."""
+_SOLD_OUT: Marks = frozenset([Verdict.SOLD_OUT.value])
 _DOUBTFUL = frozenset([Verdict.ACCEPTED, Verdict.SOLD_OUT, Verdict.CLOSED, Verdict.NOT_OPEN])
 
 
@@ -84,12 +87,23 @@ class Shield:
         threading.Thread(target=self._run, name="shield", daemon=True).start()
 
     def tell(self, fact: Decided) -> None:
-        """An observer of the gate: this item may be gone now."""
+        """An observer of the gate: this item may be gone now, or the ledger has just said that it is."""
+        if self._is_news_of_the_end(fact):
+            if self._pid != os.getpid():
+                self.start()
+            # In a rush the thread has its turn after dozens of purchases, all of which would pass the shield.
+            with suppress(StoreError):  # the thread will meet it too, and say so
+                self._mark(fact.item, _SOLD_OUT)
+                return
         if fact.verdict in _DOUBTFUL and fact.item not in self._doubts and len(self._doubts) < _MOST:
             if self._pid != os.getpid():
                 self.start()
             self._doubts[fact.item] = None
             self._bell.set()
+
+    def _is_news_of_the_end(self, fact: Decided) -> bool:
+        by_ledger = fact.verdict is Verdict.SOLD_OUT and fact.asked_ledger and not fact.available
+        return by_ledger and fact.seconds < PATIENCE and not self._spares(fact.item)
 
     def stop(self) -> None:
         """Mark no more; whoever is the last of its host removes all markers."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from seckill_sidecar.adapters.markers import Markers
 from seckill_sidecar.clock import Deadline, ManualClock
 from seckill_sidecar.errors import StoreDown
-from seckill_sidecar.gate.pipeline import Decided
+from seckill_sidecar.gate.pipeline import RESERVED, Decided
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.ports import Standing
 from seckill_sidecar.workers.shield import Shield
@@ -69,5 +69,11 @@ class Host:
 
 
 def decided(verdict: Verdict, item: str) -> Decided:
-    """What the gate tells of a purchase."""
+    """What the gate tells of a purchase that it decided by itself."""
     return Decided("buy", verdict, 0.001, item=item)
+
+
+def said_by_ledger(verdict: Verdict, item: str, seconds: float = 0.001, available: int = 0) -> Decided:
+    """What the gate tells of a purchase that came as far as the ledger."""
+    moments = [0.0] * (RESERVED + 2)
+    return Decided("buy", verdict, seconds, item=item, moments=moments, available=available)

@@ -6,17 +6,26 @@ import os
 from pathlib import Path
 
 import pytest
-from shield_words import CLOSED, NOT_OPEN, SOLD_OUT, Host, decided
+from shield_words import CLOSED, NOT_OPEN, SOLD_OUT, Host, decided, said_by_ledger
 from stack import eventually
 
 from seckill_sidecar.adapters.markers import FOLDERS, Markers
 from seckill_sidecar.clock import SystemClock
 from seckill_sidecar.errors import StoreError
+from seckill_sidecar.gate.pipeline import Decided
 from seckill_sidecar.model import Verdict
 from seckill_sidecar.ports import Standing
-from seckill_sidecar.workers.shield import ROUND, TRUE_FOR, Shield, marks_of, together_of
+from seckill_sidecar.workers.shield import PATIENCE, ROUND, TRUE_FOR, Shield, marks_of, together_of
 
 BACK = None
+
+
+def started(host: Host) -> Shield:
+    """A process that keeps the markers, without its thread."""
+    process = host.process(spares=lambda sku: sku == "spared")
+    process._pid = os.getpid()
+    process.round()
+    return process
 
 
 def test_what_is_gone_is_marked_with_its_reason_and_what_is_not_is_not(host: Host) -> None:
@@ -47,6 +56,54 @@ def test_a_verdict_that_says_nothing_of_the_stock_makes_nobody_look(host: Host) 
         process.tell(decided(verdict, "kettle"))
     process.look()
     assert host.ledger.looked_at == []
+
+
+def test_what_the_ledger_has_just_said_is_marked_before_its_buyer_is_told(host: Host) -> None:
+    process = started(host)
+    process.tell(said_by_ledger(SOLD_OUT, "kettle"))
+    assert host.marked() == {"kettle": {"sold_out"}}
+    assert host.ledger.looked_at == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        pytest.param(said_by_ledger(SOLD_OUT, "kettle", available=1), id="fewer are left than were wanted"),
+        pytest.param(said_by_ledger(SOLD_OUT, "kettle", seconds=PATIENCE), id="it may have been said long ago"),
+        pytest.param(said_by_ledger(Verdict.ACCEPTED, "kettle"), id="one was left, and perhaps more"),
+        pytest.param(said_by_ledger(CLOSED, "kettle"), id="it is gone for another reason"),
+        pytest.param(decided(SOLD_OUT, "kettle"), id="the gate only remembers it"),
+        pytest.param(said_by_ledger(SOLD_OUT, "spared"), id="some of its buyers are the storefront's"),
+    ],
+)
+def test_anything_else_that_is_said_needs_a_look(host: Host, fact: Decided) -> None:
+    process = started(host)
+    process.tell(fact)
+    assert host.marked() == {}
+    process.look()
+    assert host.ledger.looked_at == [fact.item]
+
+
+def test_an_item_that_sells_again_when_it_is_marked_so_is_unmarked_in_the_next_round(host: Host) -> None:
+    host.ledger.put("kettle", BACK)
+    process = started(host)
+    process.tell(said_by_ledger(SOLD_OUT, "kettle"))
+    process.round()
+    assert host.marked() == {}
+
+
+def test_one_that_has_stopped_does_not_mark_what_the_ledger_says(host: Host) -> None:
+    process = started(host)
+    process.stop()
+    process.tell(said_by_ledger(SOLD_OUT, "kettle"))
+    assert host.marked() == {}
+
+
+def test_a_folder_that_takes_no_marker_leaves_a_doubt(host: Host) -> None:
+    process = started(host)
+    (host.folder / "sold_out").rmdir()
+    process.tell(said_by_ledger(SOLD_OUT, "kettle"))
+    assert list(process._doubts) == ["kettle"]
 
 
 def test_units_that_come_back_unmark_in_the_next_round(host: Host) -> None:
