@@ -52,6 +52,8 @@ header_map = "drop"
 # Peers can't set SCRIPT_NAME or the scheme by a header: what the gate decides on is the request line only.
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
+# Whom to believe those two, which nobody can send: gunicorn would look the peer up for each request.
+forwarded_allow_ips = "*"
 limit_request_line = 8190
 # Above nginx's 8 KiB for a line, since nginx itself appends to X-Forwarded-For.
 limit_request_field_size = 16384

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import gevent
+from gunicorn import util
 from gunicorn.http import wsgi
-from gunicorn.util import write
 from gunicorn.workers.ggevent import GeventWorker
 
-_create = wsgi.create
+_create, _Errors = wsgi.create, wsgi.WSGIErrorsWrapper
+_date_of: Callable[[int], str] = lru_cache(maxsize=2)(util.http_date)
 BODY_SECONDS = 20.0
 """In which the body of a purchase has to be there, all of it. nginx has it already when it sends the head."""
 
@@ -90,7 +93,7 @@ class PassedOnResponse(wsgi.Response):  # type: ignore[misc]
     def _send_head(self) -> None:
         if self._head:
             head, self._head = self._head, b""
-            write(self.sock, head)
+            util.write(self.sock, head)
 
 
 def create(req: Any, *args: Any, response_class: type = PassedOnResponse, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
@@ -105,6 +108,21 @@ def create(req: Any, *args: Any, response_class: type = PassedOnResponse, **kwar
     return response, environ
 
 
+def http_date(timestamp: float | None = None) -> str:
+    """gunicorn's date for ``Date``, written once a second: each answer has one."""
+    return _date_of(int(time.time() if timestamp is None else timestamp))
+
+
+class LateErrors:
+    """``wsgi.errors``, made when something is written to it: gunicorn would make one for each request."""
+
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_Errors(self._settings), name)
+
+
 class SidecarWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker with ``PassedOnResponse`` and ``seckill.raw_headers``."""
 
@@ -112,7 +130,8 @@ class SidecarWorker(GeventWorker):  # type: ignore[misc]
     """What to do as soon as it is told to end: whoever waits for something would hold it up."""
 
     def init_process(self) -> None:
-        wsgi.create = create  # gunicorn has no setting for it; in this worker's process only
+        # gunicorn has no setting for these; in this worker's process only.
+        wsgi.create, wsgi.WSGIErrorsWrapper, util.http_date = create, LateErrors, http_date
         super().init_process()
 
     def load_wsgi(self) -> None:
