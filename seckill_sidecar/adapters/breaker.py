@@ -86,6 +86,9 @@ class StoreBreaker:
         # A straggler from before the breaker opened says nothing about now: it neither closes nor reopens it.
         if generation != self._generation and not trial:
             return
+        if failure is None and not trial:
+            self._window.add(failed=False)  # all that pybreaker would do, after several times the work
+            return
         with suppress(StoreError, pybreaker.CircuitBreakerError):
             self._breaker.call(_outcome, failure)
 
@@ -104,30 +107,34 @@ def _outcome(failure: StoreError | None) -> None:
 
 
 class _Window:
-    """Outcomes of the last ``window`` seconds. pybreaker holds its lock around every use."""
+    """Outcomes of the last ``window`` seconds."""
 
     def __init__(self, settings: BreakerSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._lock = threading.Lock()
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=100_000)
         self._failures = 0
 
     def add(self, failed: bool) -> None:
-        now = self._clock.monotonic()
-        if len(self._outcomes) == self._outcomes.maxlen:
-            self._forget_oldest()
-        self._outcomes.append((now, failed))
-        self._failures += failed
-        while self._outcomes[0][0] < now - self._settings.window:
-            self._forget_oldest()
+        with self._lock:
+            now = self._clock.monotonic()
+            if len(self._outcomes) == self._outcomes.maxlen:
+                self._forget_oldest()
+            self._outcomes.append((now, failed))
+            self._failures += failed
+            while self._outcomes[0][0] < now - self._settings.window:
+                self._forget_oldest()
 
     def clear(self) -> None:
-        self._outcomes.clear()
-        self._failures = 0
+        with self._lock:
+            self._outcomes.clear()
+            self._failures = 0
 
     def too_bad(self) -> bool:
-        calls = len(self._outcomes)
-        return calls >= self._settings.minimum and self._failures >= self._settings.ratio * calls
+        with self._lock:
+            calls = len(self._outcomes)
+            return calls >= self._settings.minimum and self._failures >= self._settings.ratio * calls
 
     def _forget_oldest(self) -> None:
         self._failures -= self._outcomes.popleft()[1]

@@ -54,6 +54,7 @@ _COOKIE_SECONDS = 86_400
 RECEIPT_HEADER = "X-Seckill-Receipt"
 """The receipt beside an answer of the storefront's own."""
 _NO_STORE = ("Cache-Control", "no-store")
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Reply:
@@ -373,4 +374,4 @@ def _json(status: int, headers: list[tuple[str, str]], kind: str, members: dict[
 
 
 def _dump(members: dict[str, Any]) -> bytes:
-    return json.dumps(members, ensure_ascii=False, separators=(", ", ": ")).encode() + b"\n"
+    return _as_json(members).encode() + b"\n"
