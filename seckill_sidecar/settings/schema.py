@@ -470,7 +470,7 @@ class Nginx(Section):
     at_once: int | None = Field(
         None,
         ge=1,
-        description="requests that the sidecar is given at the same moment, some 24 a worker; more are told to come back, and cost it nothing; null for no bound",
+        description="requests that the sidecar is given at the same moment, some 20 a worker; more are told to come back, and cost it nothing; null for no bound",
     )
     pace: RateLimit = Field(
         None,
@@ -479,7 +479,7 @@ class Nginx(Section):
     first: int | None = Field(
         None,
         ge=1,
-        description="with pace: so many requests of a rush are passed on at once, before the others wait for their turn; as many as there are units, and a few more",
+        description="with pace: so many requests of a rush are passed on at once, before the others wait for their turn; some 20 a worker",
     )
     reroutes: Literal["refuse", "pass"] = Field(
         "refuse",
