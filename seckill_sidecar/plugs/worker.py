@@ -132,6 +132,8 @@ class SidecarWorker(GeventWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         # gunicorn has no setting for these; in this worker's process only.
         wsgi.create, wsgi.WSGIErrorsWrapper, util.http_date = create, LateErrors, http_date
+        # To look a setting up takes several calls, and a request asks for some thirty. Here they change no more.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     def load_wsgi(self) -> None:

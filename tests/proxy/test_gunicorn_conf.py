@@ -10,14 +10,16 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+from gunicorn.util import http_date as gunicorns_date
 from proxy_client import Client, ask, request
 from proxy_storefront import HEAD, Storefront
 from proxy_targets import Gunicorn
 from stack import eventually
 
-from seckill_sidecar.plugs.worker import YOUNG
+from seckill_sidecar.plugs.worker import YOUNG, http_date
 
 
 class OnUnixSocket(Gunicorn):
@@ -38,6 +40,16 @@ class OnUnixSocket(Gunicorn):
             connection.connect(os.fspath(self.socket))
             connection.sendall(raw)
             return connection.recv(65536)
+
+
+class OfItsWords(Gunicorn):
+    """An application that writes to ``wsgi.errors``."""
+
+    def command(self) -> list[str]:
+        return [*super().command()[:-1], "bare_words:application"]
+
+    def answers(self) -> bool:
+        return ask(self.address, request("/")).status == 204
 
 
 class OfItsHeap(Gunicorn):
@@ -79,6 +91,19 @@ def test_a_worker_looks_for_garbage_in_what_requests_leave_only(storefront: Stor
         heap = json.loads(ask(server.address, request("/")).body)
     assert heap["looked_at"] < heap["spared"] / 10
     assert heap["young"] == YOUNG
+
+
+def test_what_an_application_writes_to_wsgi_errors_is_in_the_log(storefront: Storefront) -> None:
+    with OfItsWords(storefront.url) as server:
+        assert ask(server.address, request("/one-word?another=word")).status == 204
+        assert {"/one-word", "another=word"} <= set(server.log.read_text().splitlines())
+
+
+def test_the_date_of_an_answer_is_that_of_its_second() -> None:
+    moments = [0.0, 0.9, 1.0, 1_764_230_400.5, 0.0]
+    assert [http_date(moment) for moment in moments] == [gunicorns_date(moment) for moment in moments]
+    assert http_date(59.9) == "Thu, 01 Jan 1970 00:00:59 GMT"
+    assert http_date() in {gunicorns_date(time.time() - 1), gunicorns_date(time.time())}
 
 
 def test_term_lets_a_request_end(storefront: Storefront) -> None:

@@ -1,10 +1,10 @@
-"""gunicorn for the applications that the gate is compared with: the sidecar's own settings, and its own worker."""
+"""gunicorn for what the gate is compared with: the sidecar's settings, and gunicorn's own gevent worker."""
 
 from gevent import monkey
 
 monkey.patch_all()
 
-worker_class = "seckill_sidecar.plugs.worker.SidecarWorker"
+worker_class = "gevent"
 workers = 2
 backlog = 512
 worker_connections = 1000
