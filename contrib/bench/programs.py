@@ -13,6 +13,7 @@ from stack import Server, guard
 
 APPS = Path(__file__).with_name("apps")
 WORKERS = 2
+OUR_WORKER = "seckill_sidecar.plugs.worker.SidecarWorker"
 
 
 class Web(Server):
@@ -58,14 +59,15 @@ class Sidecar(Web):
 
 
 class App(Web):
-    """One of the applications in ``apps/``: ``App("bare:application")``."""
+    """One of the applications in ``apps/``: ``App("bare:application")``, in gunicorn's worker or in ours."""
 
     name = "app"
     asked = "/none"
 
-    def __init__(self, application: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, application: str, environ: Mapping[str, str] | None = None, worker: str = "gevent") -> None:
         super().__init__()
         self.application = application
+        self.worker = worker
         self.environ = dict(environ or {})
 
     def environment(self) -> dict[str, str]:
@@ -74,4 +76,5 @@ class App(Web):
     def command(self) -> list[str]:
         listen = f"{self.address[0]}:{self.address[1]}"
         options = ["--config", f"file:{APPS / 'gunicorn_conf.py'}", "--chdir", str(APPS), "--bind", listen]
+        options += ["--worker-class", self.worker]
         return [sys.executable, "-m", "gunicorn", *options, self.application]

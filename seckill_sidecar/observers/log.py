@@ -73,7 +73,7 @@ class DecisionLog:
         level = self._level(fact.verdict)
         if _gate.isEnabledFor(level):
             # It is always logged from here: to find that out, as by ``_gate.log``, costs as much as the line.
-            record = _gate.makeRecord(_gate.name, level, __file__, 0, "decided", (), None)
+            record = _gate.makeRecord(_gate.name, level, __file__, 0, "decided", (), None, "__call__")
             vars(record).update(self._facts(fact))
             _gate.handle(record)
 

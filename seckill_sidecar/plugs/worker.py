@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -119,8 +119,15 @@ class LateErrors:
     def __init__(self, settings: Any) -> None:
         self._settings = settings
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(_Errors(self._settings), name)
+    def write(self, text: str) -> None:
+        _Errors(self._settings).write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """There is nothing to be done: what is written is flushed."""
 
 
 class SidecarWorker(GeventWorker):  # type: ignore[misc]

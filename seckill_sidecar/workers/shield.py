@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -41,6 +42,9 @@ _SOLD_OUT: Marks = frozenset([Verdict.SOLD_OUT.value])
 _DOUBTFUL = frozenset([Verdict.ACCEPTED, Verdict.SOLD_OUT, Verdict.CLOSED, Verdict.NOT_OPEN])
 
 
+_all_shields: weakref.WeakSet[Shield] = weakref.WeakSet()
+
+
 class Shield:
     """One process's part in keeping the markers."""
 
@@ -64,6 +68,7 @@ class Shield:
         self._pid = 0
         self._lock = threading.Lock()
         self._begin()
+        _all_shields.add(self)
 
     def _begin(self) -> None:
         self._standings: Standings | None = None
@@ -71,6 +76,7 @@ class Shield:
         self._doubts: dict[str, None] = {}
         self._keeps = self._stopped = self._troubled = False
         self._confirmed = 0.0
+        self._kept_at = float("-inf")
         self._turn = 0
         self._next_look = 0.0
 
@@ -103,7 +109,11 @@ class Shield:
 
     def _is_news_of_the_end(self, fact: Decided) -> bool:
         by_ledger = fact.verdict is Verdict.SOLD_OUT and fact.asked_ledger and not fact.available
-        return by_ledger and fact.seconds < PATIENCE and not self._spares(fact.item)
+        return by_ledger and fact.seconds < PATIENCE and self._are_kept() and not self._spares(fact.item)
+
+    def _are_kept(self) -> bool:
+        """Whether somebody was seen to keep the markers a moment ago: what nobody removes, nobody may set."""
+        return self._clock.monotonic() - self._kept_at <= ROUND + PATIENCE
 
     def stop(self) -> None:
         """Mark no more; whoever is the last of its host removes all markers."""
@@ -159,7 +169,7 @@ class Shield:
         doubts = []
         while self._doubts:
             doubts.append(self._doubts.popitem()[0])
-        doubts = [sku for sku in doubts if not self._markers.is_marked(sku)]
+        doubts = [sku for sku in doubts if not self._markers.is_marked(sku)] if self._are_kept() else []
         for standing in self._see(doubts):
             if standing.gone is not None:
                 self._mark(standing.sku, marks_of(standing))
@@ -172,6 +182,8 @@ class Shield:
         if not self._keeps and not self._take():
             if self._markers.silence() > TRUE_FOR:
                 self._markers.clear()
+            else:
+                self._kept_at = self._clock.monotonic()
             return
         began = self._clock.monotonic()
         try:
@@ -182,7 +194,7 @@ class Shield:
             if self._clock.monotonic() + ROUND + PATIENCE - self._confirmed > TRUE_FOR:
                 self._abandon()
             raise
-        self._confirmed = began
+        self._confirmed = self._kept_at = began
         self._markers.beat()
 
     def _take(self) -> bool:
@@ -246,6 +258,14 @@ class Shield:
 
     def _deadline(self) -> Deadline:
         return Deadline.after(PATIENCE, self._clock)
+
+
+def _after_fork_in_child() -> None:
+    for shield in _all_shields:
+        shield._lock = threading.Lock()  # the parent's may be held by a thread that is not here
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def marks_of(standing: Standing) -> Marks:

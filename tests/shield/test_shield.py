@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,30 @@ def test_one_that_has_stopped_does_not_mark_what_the_ledger_says(host: Host) -> 
     process.stop()
     process.tell(said_by_ledger(SOLD_OUT, "kettle"))
     assert host.marked() == {}
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_nothing_is_marked_once_nobody_was_seen_to_keep_the_markers(host: Host, keeps: bool) -> None:
+    keeper, other = started(host), started(host)
+    host.clock.advance(ROUND + PATIENCE + 0.1)  # its rounds don't come back: a name server that does not answer, say
+    process = keeper if keeps else other
+    process.tell(said_by_ledger(SOLD_OUT, "kettle"))
+    host.ledger.put("kettle", SOLD_OUT)
+    process.look()
+    assert host.marked() == {}
+    assert host.ledger.looked_at == []
+
+
+def test_a_fork_while_a_thread_marks_harms_nothing(host: Host) -> None:
+    process = started(host)
+    with process._lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            process._stopped = True
+            process._mark("kettle", frozenset(["sold_out"]))
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_a_folder_that_takes_no_marker_leaves_a_doubt(host: Host) -> None:

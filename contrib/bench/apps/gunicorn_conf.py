@@ -1,10 +1,9 @@
-"""gunicorn for what the gate is compared with: the sidecar's settings, and gunicorn's own gevent worker."""
+"""gunicorn for what the gate is compared with: the sidecar's own settings."""
 
 from gevent import monkey
 
 monkey.patch_all()
 
-worker_class = "gevent"
 workers = 2
 backlog = 512
 worker_connections = 1000

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from bench import wrk
 from bench.figures import NotSound, Told
-from bench.programs import App
+from bench.programs import OUR_WORKER, App
 from bench.rounds import ratio, take_turns
 from bench.stage import PATIENT, open_site, safe_redis
 
@@ -23,10 +23,13 @@ def measure(rounds: int) -> Told:
         redis = started.enter_context(safe_redis())
         site = started.enter_context(open_site({"redis": redis.url, "broker": "none"}, **PATIENT))
         bare = started.enter_context(App("bare:application"))
+        in_ours = started.enter_context(App("bare:application", worker=OUR_WORKER))
         site.open_sale(SKU, 0)
-        runs = take_turns({"ours": _asker(site.sidecar.url, 409), "bare": _asker(bare.url, 201)}, rounds)
+        yes = {"bare": _asker(bare.url, 201), "bare in our worker": _asker(in_ours.url, 201)}
+        runs = take_turns({"ours": _asker(site.sidecar.url, 409), **yes}, rounds)
     told.measured("sold out, said by ours", runs["ours"], "a second")
-    told.measured("yes, said by bare", runs["bare"], "a second")
+    for app in yes:
+        told.measured(f"yes, said by {app}", runs[app], "a second")
     told.figures["refuse_vs_bare"] = ratio(runs["ours"], runs["bare"])
     return told
 
