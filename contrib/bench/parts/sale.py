@@ -18,7 +18,7 @@ from bench.wrk import Load
 BUYERS, STOCK = 50_000, 100
 CROWDS = (500, 5_000)
 """Connections at the same moment."""
-NGINX = {"buyer": "$http_x_user_id", "pace": "2500/s burst 20000", "first": 40}
+NGINX = {"buyer": "$http_x_user_id", "pace": "3000/s burst 20000", "first": 40}
 """A little faster than two workers sell, so that few are asked in vain; the others wait while the shield comes up."""
 
 _FLOOR = """
