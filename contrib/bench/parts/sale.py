@@ -19,7 +19,7 @@ BUYERS, STOCK = 50_000, 100
 CROWDS = (500, 5_000)
 """Connections at the same moment."""
 NGINX = {"buyer": "$http_x_user_id", "pace": "3000/s burst 20000", "first": 40}
-"""A little faster than two workers sell, so that few are asked in vain; the others wait while the shield comes up."""
+"""The first keep two workers busy; the others wait for the shield, and the last of 5,000 not for too long."""
 
 _FLOOR = """
 location = /floor {
